@@ -1,0 +1,50 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AccessLogType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NotSet: _ClassVar[AccessLogType]
+    TcpUpstreamConnected: _ClassVar[AccessLogType]
+    TcpPeriodic: _ClassVar[AccessLogType]
+    TcpConnectionEnd: _ClassVar[AccessLogType]
+    DownstreamStart: _ClassVar[AccessLogType]
+    DownstreamPeriodic: _ClassVar[AccessLogType]
+    DownstreamEnd: _ClassVar[AccessLogType]
+NotSet: AccessLogType
+TcpUpstreamConnected: AccessLogType
+TcpPeriodic: AccessLogType
+TcpConnectionEnd: AccessLogType
+DownstreamStart: AccessLogType
+DownstreamPeriodic: AccessLogType
+DownstreamEnd: AccessLogType
+
+class AccessLogCommon(_message.Message):
+    __slots__ = ("upstream_cluster", "route_name", "stream_id", "access_log_type")
+    UPSTREAM_CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_NAME_FIELD_NUMBER: _ClassVar[int]
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_LOG_TYPE_FIELD_NUMBER: _ClassVar[int]
+    upstream_cluster: str
+    route_name: str
+    stream_id: str
+    access_log_type: AccessLogType
+    def __init__(self, upstream_cluster: _Optional[str] = ..., route_name: _Optional[str] = ..., stream_id: _Optional[str] = ..., access_log_type: _Optional[_Union[AccessLogType, str]] = ...) -> None: ...
+
+class HTTPAccessLogEntry(_message.Message):
+    __slots__ = ("common_properties", "response")
+    COMMON_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    common_properties: AccessLogCommon
+    response: HTTPResponseProperties
+    def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ..., response: _Optional[_Union[HTTPResponseProperties, _Mapping]] = ...) -> None: ...
+
+class HTTPResponseProperties(_message.Message):
+    __slots__ = ("response_code_details",)
+    RESPONSE_CODE_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    response_code_details: str
+    def __init__(self, response_code_details: _Optional[str] = ...) -> None: ...
