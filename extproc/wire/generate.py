@@ -21,8 +21,14 @@ def render(target: Path) -> None:
     sources = sorted(path.name for path in (HERE / "proto").glob("*.proto"))
     include = str(files("grpc_tools") / "_proto")
     status = protoc.main(
-        ["protoc", f"-I{HERE / 'proto'}", f"-I{include}"]
-        + [f"--python_out={target}", f"--pyi_out={target}", *sources]
+        [
+            "protoc",
+            f"-I{HERE / 'proto'}",
+            f"-I{include}",
+            f"--python_out={target}",
+            f"--pyi_out={target}",
+            *sources,
+        ]
     )
     if status:
         raise SystemExit(status)

@@ -36,15 +36,19 @@ class AccessLogCommon(_message.Message):
     def __init__(self, upstream_cluster: _Optional[str] = ..., route_name: _Optional[str] = ..., stream_id: _Optional[str] = ..., access_log_type: _Optional[_Union[AccessLogType, str]] = ...) -> None: ...
 
 class HTTPAccessLogEntry(_message.Message):
-    __slots__ = ("common_properties", "response")
+    __slots__ = ("common_properties", "request")
     COMMON_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
-    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
     common_properties: AccessLogCommon
-    response: HTTPResponseProperties
-    def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ..., response: _Optional[_Union[HTTPResponseProperties, _Mapping]] = ...) -> None: ...
+    request: HTTPRequestProperties
+    def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ..., request: _Optional[_Union[HTTPRequestProperties, _Mapping]] = ...) -> None: ...
 
-class HTTPResponseProperties(_message.Message):
-    __slots__ = ("response_code_details",)
-    RESPONSE_CODE_DETAILS_FIELD_NUMBER: _ClassVar[int]
-    response_code_details: str
-    def __init__(self, response_code_details: _Optional[str] = ...) -> None: ...
+class HTTPRequestProperties(_message.Message):
+    __slots__ = ("request_method", "path", "user_agent")
+    REQUEST_METHOD_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    request_method: int
+    path: str
+    user_agent: str
+    def __init__(self, request_method: _Optional[int] = ..., path: _Optional[str] = ..., user_agent: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,75 @@
+"""The access-log service: from Envoy's log entries to the demand for each workload.
+
+Must not know what demand decides.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import grpc
+from grpc.aio import EOFType
+
+from extproc.core.demand import Demand, DemandWindow
+from extproc.core.probe import match_probe
+from extproc.core.workload import Workload, WorkloadKey
+from extproc.wire.access_log import SERVICE, Entry, Moment, parse
+
+Context = grpc.aio.ServicerContext[bytes | EOFType, bytes]
+
+
+class AccessLog:
+    """Receives access logs and keeps each workload's demand window.
+
+    Args:
+        find: the workload behind an Envoy cluster name, if it is managed.
+    """
+
+    def __init__(self, find: Callable[[str], WorkloadKey | None]) -> None:
+        self._find = find
+        self._workloads: Mapping[WorkloadKey, Workload] = {}
+        self._windows: dict[WorkloadKey, DemandWindow] = {}
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service, to be added to a server."""
+        receive: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(
+            self.receive
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"StreamAccessLogs": receive})
+
+    def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:
+        """Take the whole new set of workloads; windows of those that stay go on."""
+        now = asyncio.get_running_loop().time()
+        self._workloads = workloads
+        self._windows = {key: self._windows.get(key) or DemandWindow(now) for key in workloads}
+
+    def asked(self, key: WorkloadKey) -> None:
+        """A request for the workload came to be parked."""
+        if window := self._windows.get(key):
+            window.asked(asyncio.get_running_loop().time())
+
+    def demand(self, key: WorkloadKey, pending: int) -> Demand:
+        """The demand for a managed workload, of whose requests `pending` are parked."""
+        return self._windows[key].read(pending, asyncio.get_running_loop().time())
+
+    async def receive(self, _messages: object, context: Context) -> bytes:
+        """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""
+        while isinstance(message := await context.read(), bytes):
+            now = asyncio.get_running_loop().time()
+            for entry in parse(message):
+                self._count(entry, now)
+        return b""
+
+    def _count(self, entry: Entry, now: float) -> None:
+        key = self._find(entry.cluster)
+        if key is None or key not in self._workloads:
+            return
+        if match_probe(self._workloads[key].probes, entry.request):
+            return
+        window = self._windows[key]
+        match entry.moment:
+            case Moment.STARTED:
+                window.started(entry.stream, now)
+            case Moment.CONTINUED:
+                window.continued(entry.stream, now)
+            case Moment.ENDED:
+                window.ended(entry.stream, now)

@@ -1,0 +1,101 @@
+"""What a client is told when its request is not forwarded: the one function from verdict to HTTP.
+
+Bodies follow RFC 9457 where the client accepts JSON; gRPC clients get a gRPC status. Must not
+know how Envoy is told.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from math import ceil
+from typing import assert_never
+
+from extproc.core.outcome import Outcome, Verdict
+
+REASON = "x-layby-reason"
+HELD_MS = "x-layby-held-ms"
+DETAIL_LIMIT = 512
+"""Characters of detail that reach a client."""
+GRPC_OK, GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE = 0, 4, 14
+"""https://grpc.io/docs/guides/status-codes/"""
+
+
+class Style(Enum):
+    """How a client wants to be answered."""
+
+    TEXT = "text/plain; charset=utf-8"
+    JSON = "application/problem+json"
+    GRPC = "application/grpc"
+
+    @classmethod
+    def of(cls, content_type: str, accept: str) -> "Style":
+        """Judge by the request's `content-type` and `accept` headers."""
+        if content_type.startswith(cls.GRPC.value):
+            return cls.GRPC
+        if "json" in accept:
+            return cls.JSON
+        return cls.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in the workload's stead; `grpc_status` only for gRPC clients."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    grpc_status: int | None = None
+
+
+def answer(verdict: Verdict, style: Style, held: float) -> Answer | None:
+    """Say `verdict` to a client that waited `held` seconds; None lets its request go on."""
+    match verdict.outcome:
+        case Outcome.READY | Outcome.RELEASED | Outcome.UNMANAGED:
+            return None
+        case Outcome.PROBED:
+            return _answer(verdict, style, held, verdict.status, GRPC_OK)
+        case Outcome.EXPIRED:
+            return _answer(verdict, style, held, 504, GRPC_DEADLINE_EXCEEDED)
+        case Outcome.SHED | Outcome.DRAINED | Outcome.HOPELESS | Outcome.ABANDONED:
+            return _answer(verdict, style, held, 503, GRPC_UNAVAILABLE)
+        case _:
+            assert_never(verdict.outcome)
+
+
+def _answer(verdict: Verdict, style: Style, held: float, status: int, grpc_status: int) -> Answer:
+    headers = [(REASON, verdict.cause.value), (HELD_MS, str(round(held * 1000)))]
+    if verdict.retry_after is not None:
+        headers.append(("retry-after", str(ceil(verdict.retry_after))))
+    detail = _printable(verdict.detail)
+    if style is Style.GRPC:
+        # Envoy makes it trailers-only, with the body as grpc-message.
+        body = f"{verdict.cause.value}: {detail}".encode() if detail else b""
+        return Answer(200, verdict.cause.value, tuple(headers), body, grpc_status)
+    headers.append(("content-type", style.value))
+    if verdict.outcome is Outcome.PROBED:
+        headers[-1] = ("content-type", Style.TEXT.value)
+        body = b"asleep\n"
+    elif style is Style.JSON:
+        body = _problem(verdict, status, detail)
+    else:
+        body = f"{status} {HTTPStatus(status).phrase}: {verdict.cause.value}\n{detail}\n".encode()
+    return Answer(status, verdict.cause.value, tuple(headers), body)
+
+
+def _problem(verdict: Verdict, status: int, detail: str) -> bytes:
+    problem: dict[str, object] = {
+        "type": f"urn:layby:{verdict.cause.value}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "reason": verdict.cause.value,
+    }
+    if verdict.retry_after is not None:
+        problem["retryAfter"] = ceil(verdict.retry_after)
+    return json.dumps(problem).encode()
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:DETAIL_LIMIT]

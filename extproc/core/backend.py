@@ -1,0 +1,110 @@
+"""One workload's parked requests, in order, and what is known of its endpoints.
+
+The part of the hold queue that concerns a single workload. Must not know of the others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from extproc.core.coldstart import ColdStarts
+from extproc.core.outcome import Cause, Outcome, Verdict
+from extproc.core.probe import Request, match_probe
+from extproc.core.workload import Workload, WorkloadKey
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class Ticket:
+    """A parked request."""
+
+    id: int
+    key: WorkloadKey
+    arrived: float
+    deadline: float
+
+
+@dataclass(eq=False, slots=True)
+class Backend:
+    """A workload as a hold server sees it."""
+
+    workload: Workload
+    cold_starts: ColdStarts = field(default_factory=ColdStarts)
+    waiting: dict[int, Ticket] = field(default_factory=dict)
+    """In order of arrival."""
+    schedule: list[tuple[float, int]] = field(default_factory=list)
+    """A heap of (not before, ticket id); only while endpoints are ready."""
+    ready: int = 0
+    ready_at: float = 0.0
+    released_at: float | None = None
+    waking_since: float | None = None
+    last_failure: tuple[str, float] | None = None
+    """Why the last start failed, and until when that is the answer."""
+
+    def park(self, ticket: Ticket, pause: float) -> None:
+        """Let `ticket` wait: for endpoints, or if there are any, for `pause` seconds."""
+        self.waiting[ticket.id] = ticket
+        if self.ready:
+            heappush(self.schedule, (ticket.arrived + pause, ticket.id))
+        elif self.waking_since is None:
+            self.waking_since = ticket.arrived
+
+    def retry_after(self, now: float) -> float:
+        """When a refused client should try again, in seconds from `now`."""
+        elapsed = 0.0 if self.waking_since is None else now - self.waking_since
+        return self.cold_starts.retry_after(elapsed)
+
+    def probed(self, request: Request) -> Verdict | None:
+        """The answer to `request` if it is a probe."""
+        if probe := match_probe(self.workload.probes, request):
+            return Verdict(Outcome.PROBED, Cause.PROBE, status=probe.status)
+        return None
+
+    def refuse(self, now: float) -> Verdict | None:
+        """Why one more request may not wait, if so."""
+        if self.last_failure and not self.ready:
+            reason, until = self.last_failure
+            if now < until:
+                return Verdict(Outcome.HOPELESS, Cause.CANNOT_START, reason, until - now)
+            self.last_failure = None
+        limit = self.workload.hold.max_pending
+        if len(self.waiting) >= limit:
+            detail = f"{limit} requests already wait for {self.workload.key.name}."
+            return Verdict(Outcome.SHED, Cause.QUEUE_FULL, detail, self.retry_after(now))
+        return None
+
+    def came_up(self, now: float) -> None:
+        """The first endpoint is ready: the cold start, if it was one, is over."""
+        self.ready_at = now
+        self.released_at = None
+        self.last_failure = None
+        if self.waking_since is not None:
+            self.cold_starts.succeeded(now - self.waking_since)
+            self.waking_since = None
+
+    def went_down(self, now: float) -> None:
+        """The last endpoint is gone: whoever still waits, waits for a new one."""
+        self.schedule = []
+        if self.waiting:
+            self.waking_since = now
+
+    def reschedule(self, begin: float) -> None:
+        """Let everybody go from `begin` on, at the pace that the workload asks for."""
+        rate = self.workload.hold.release_rate
+        step = 1.0 / (rate * self.ready) if rate else 0.0
+        # Ascending already, which is a valid heap.
+        self.schedule = [(begin + i * step, id_) for i, id_ in enumerate(self.waiting)]
+
+    def due(self, now: float, limit: int) -> list[Ticket]:
+        """Up to `limit` tickets that may go now; they are still waiting."""
+        due: list[Ticket] = []
+        while self.schedule and self.schedule[0][0] <= now and len(due) < limit:
+            # Who left meanwhile is still scheduled: leaving must not cost a search.
+            if ticket := self.waiting.get(heappop(self.schedule)[1]):
+                due.append(ticket)
+        if due:
+            self.released_at = now
+        return due
+
+    def take(self, tickets: Iterable[Ticket]) -> int:
+        """Remove `tickets`; return how many of them were there."""
+        return sum(self.waiting.pop(ticket.id, None) is not None for ticket in tickets)

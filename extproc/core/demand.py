@@ -1,0 +1,82 @@
+"""The demand for one workload: what waits, what runs, how often it is asked, when it was last.
+
+Fed with what was parked and with Envoy's access logs; must not know which is which. `now` is
+monotonic seconds.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+RATE_WINDOW = 60
+"""Seconds over which the request rate is averaged."""
+FORGOTTEN_AFTER = 30.0
+"""An in-flight request that no log entry has named for so long has ended unseen: access logs may
+be dropped. Longer than several of Envoy's periodic flush intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Demand at one moment.
+
+    Args:
+        pending: requests parked here.
+        in_flight: requests that Envoy has open for the workload, those parked among them.
+        rate: requests per second over the last minute.
+        last_request: when the last request came or was seen open.
+    """
+
+    pending: int
+    in_flight: int
+    rate: float
+    last_request: float
+
+    def is_idle(self, after: float, now: float) -> bool:
+        """Whether nothing waits, nothing runs, and nothing came for `after` seconds."""
+        return not self.pending and not self.in_flight and now - self.last_request >= after
+
+
+class DemandWindow:
+    """The running account of one workload's demand, beginning at `now`."""
+
+    def __init__(self, now: float) -> None:
+        self._open: dict[str, float] = {}
+        self._buckets: deque[list[int]] = deque()
+        self._last_request = now
+
+    def asked(self, now: float) -> None:
+        """A request came that no access log will report as started."""
+        self._last_request = max(self._last_request, now)
+
+    def started(self, stream: str, now: float) -> None:
+        """Envoy opened `stream` for the workload."""
+        self._open[stream] = now
+        self.asked(now)
+        second = int(now)
+        if self._buckets and self._buckets[-1][0] >= second:
+            self._buckets[-1][1] += 1
+        else:
+            self._buckets.append([second, 1])
+            self._forget_buckets(second)
+
+    def continued(self, stream: str, now: float) -> None:
+        """`stream` is still open; it may have begun before this account did."""
+        self._open[stream] = now
+        self.asked(now)
+
+    def ended(self, stream: str, now: float) -> None:
+        """`stream` has ended; ending twice, or one never seen, is harmless."""
+        if self._open.pop(stream, None) is not None:
+            self.asked(now)
+
+    def read(self, pending: int, now: float) -> Demand:
+        """The demand now, with `pending` requests parked."""
+        lost = [stream for stream, seen in self._open.items() if now - seen > FORGOTTEN_AFTER]
+        for stream in lost:
+            del self._open[stream]
+        self._forget_buckets(int(now))
+        rate = sum(count for _, count in self._buckets) / RATE_WINDOW
+        return Demand(pending, len(self._open), rate, self._last_request)
+
+    def _forget_buckets(self, second: int) -> None:
+        while self._buckets and self._buckets[0][0] <= second - RATE_WINDOW:
+            self._buckets.popleft()

@@ -1,0 +1,188 @@
+"""The hold queue: every parked request of one hold server, and who may go on when.
+
+Decides and returns; the throttler awaits and acts. Must not know why endpoints change.
+"""
+
+from collections.abc import Mapping
+
+from extproc.core.backend import Backend, Ticket
+from extproc.core.outcome import Cause, Outcome, Verdict
+from extproc.core.probe import Request
+from extproc.core.settle import Settle
+from extproc.core.workload import Chance, Workload, WorkloadKey
+
+UNMANAGED = Verdict(Outcome.UNMANAGED)
+READY = Verdict(Outcome.READY)
+RELEASED = Verdict(Outcome.RELEASED)
+DRAINED = Verdict(
+    Outcome.DRAINED, Cause.DRAINING, "This hold server is shutting down; try again.", 1.0
+)
+FIRST_CHANCE = Chance()
+NO_REQUEST = Request()
+BOUNCE = 1.0
+"""A request back on a later chance within so many seconds of a release was let go too early; one
+that comes later was parked elsewhere, on a hold server that died. Envoy is back within
+milliseconds, unless it is very busy."""
+
+
+class HoldQueue:
+    """Parked requests by workload.
+
+    Args:
+        max_pending: requests that may wait here at once, of all workloads together.
+        settle: the wait between ready endpoints and the release, shared by all workloads, for it
+            is the control plane's latency and not theirs.
+    """
+
+    def __init__(self, *, max_pending: int, settle: Settle) -> None:
+        self._max_pending = max_pending
+        self._settle = settle
+        self._backends: dict[WorkloadKey, Backend] = {}
+        self._pending = 0
+        self._last_id = 0
+        self._draining = False
+
+    def __repr__(self) -> str:
+        waiting = {str(key): len(b.waiting) for key, b in self._backends.items() if b.waiting}
+        return f"<HoldQueue {self._pending}/{self._max_pending} {waiting}>"
+
+    def pending(self, key: WorkloadKey | None = None) -> int:
+        """How many requests wait for one workload, or for all."""
+        if key is None:
+            return self._pending
+        backend = self._backends.get(key)
+        return len(backend.waiting) if backend else 0
+
+    def oldest(self, key: WorkloadKey) -> float | None:
+        """When the request that has waited longest for a workload arrived."""
+        backend = self._backends.get(key)
+        return next((t.arrived for t in backend.waiting.values()), None) if backend else None
+
+    def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> list[Ticket]:
+        """Take the whole new set of workloads; return the tickets of those that are gone.
+
+        Tickets already parked keep the deadline they came with.
+        """
+        gone = [key for key in self._backends if key not in workloads]
+        orphans = [t for key in gone for t in self._backends.pop(key).waiting.values()]
+        self._pending -= len(orphans)
+        for key, workload in workloads.items():
+            self._backends.setdefault(key, Backend(workload)).workload = workload
+        return orphans
+
+    def arrive(
+        self,
+        key: WorkloadKey,
+        *,
+        now: float,
+        chance: Chance = FIRST_CHANCE,
+        request: Request = NO_REQUEST,
+    ) -> Ticket | Verdict:
+        """Park a request, or say at once how it ends.
+
+        Envoy had no endpoint for it. If endpoints are ready here all the same, Envoy has yet to
+        hear of them, and the request waits for that.
+        """
+        backend = self._backends.get(key)
+        if backend is None:
+            return UNMANAGED
+        if verdict := backend.probed(request) or self._refuse(backend, now):
+            return verdict
+        pause = self._pause(backend, chance, now) if backend.ready else 0.0
+        if backend.ready and not pause:
+            backend.released_at = now
+            return READY
+        self._last_id += 1
+        ticket = Ticket(self._last_id, key, now, now + backend.workload.hold.timeout)
+        backend.park(ticket, pause)
+        self._pending += 1
+        return ticket
+
+    def _refuse(self, backend: Backend, now: float) -> Verdict | None:
+        if self._draining:
+            return DRAINED
+        if verdict := backend.refuse(now):
+            return verdict
+        if self._pending >= self._max_pending:
+            detail = f"This hold server already holds {self._max_pending} requests."
+            return Verdict(Outcome.SHED, Cause.SERVER_FULL, detail, backend.retry_after(now))
+        return None
+
+    def _pause(self, backend: Backend, chance: Chance, now: float) -> float:
+        released_at = backend.released_at
+        if chance.number > 1 and released_at is not None and now - released_at <= BOUNCE:
+            self._settle.came_back(now - backend.ready_at)
+        return self._settle.pause(chance, since_ready=now - backend.ready_at)
+
+    def leave(self, ticket: Ticket) -> None:
+        """The request no longer waits, whatever the reason; leaving twice is harmless."""
+        if backend := self._backends.get(ticket.key):
+            self._pending -= backend.take([ticket])
+
+    def expire(self, ticket: Ticket, now: float) -> Verdict:
+        """What to answer now that its deadline has come."""
+        backend = self._backends.get(ticket.key)
+        waited = f"{now - ticket.arrived:.1f} s"
+        detail = f"{ticket.key.name} had no ready endpoint within {waited}."
+        retry_after = backend.retry_after(now) if backend else None
+        return Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail, retry_after)
+
+    def endpoints_changed(self, key: WorkloadKey, ready: int, now: float) -> None:
+        """So many endpoints of the workload are ready now; same news twice changes nothing."""
+        backend = self._backends.get(key)
+        if backend is None or backend.ready == ready:
+            return
+        was_down = not backend.ready
+        backend.ready = ready
+        if not ready:
+            backend.went_down(now)
+            return
+        if was_down:
+            self._settle.kept()
+            backend.came_up(now)
+        backend.reschedule(max(now, backend.ready_at + self._settle.wait))
+
+    def start_failed(
+        self, key: WorkloadKey, reason: str, now: float
+    ) -> tuple[Verdict, list[Ticket]]:
+        """The workload cannot start: whom to tell, and what.
+
+        Until its back-off is over, every arrival is told the same.
+        """
+        backend = self._backends.get(key)
+        if backend is None or backend.ready:
+            return UNMANAGED, []
+        pause = backend.cold_starts.failed()
+        backend.last_failure = (reason, now + pause)
+        backend.waking_since = None
+        told = list(backend.waiting.values())
+        self._pending -= backend.take(told)
+        return Verdict(Outcome.HOPELESS, Cause.CANNOT_START, reason, pause), told
+
+    def due(self, key: WorkloadKey, now: float, limit: int) -> list[Ticket]:
+        """Up to `limit` tickets to let go now, taken out of the queue, in their order."""
+        backend = self._backends.get(key)
+        if backend is None:
+            return []
+        due = backend.due(now, limit)
+        self._pending -= backend.take(due)
+        return due
+
+    def next_due(self, key: WorkloadKey) -> float | None:
+        """When `due` will next have somebody, as things stand."""
+        backend = self._backends.get(key)
+        return backend.schedule[0][0] if backend and backend.schedule else None
+
+    def wants_wake(self, key: WorkloadKey) -> bool:
+        """Whether somebody waits for a workload that has no ready endpoint."""
+        backend = self._backends.get(key)
+        return bool(backend and backend.waiting and not backend.ready)
+
+    def drain(self) -> list[Ticket]:
+        """Refuse arrivals from now on; return everybody who waits."""
+        self._draining = True
+        told = [t for backend in self._backends.values() for t in backend.waiting.values()]
+        for backend in self._backends.values():
+            backend.take(list(backend.waiting.values()))
+        self._pending = 0
+        return told

@@ -1,0 +1,50 @@
+"""How long Envoy takes to learn of an endpoint that the hold server already sees.
+
+A request let go too early comes back on a later chance; that is what teaches it. Seconds.
+"""
+
+from extproc.core.workload import Chance
+
+GROWTH = 1.25
+DECAY = 0.98
+LEAST_PAUSE = 0.02
+"""Even where Envoy has always been quick, a request that came back waits for something."""
+
+
+class Settle:
+    """The wait between "ready" and "let go", learnt from requests that came back.
+
+    Args:
+        first: the wait before anything has been learnt.
+        ceiling: the longest wait it will learn.
+        last_chance: how long an early request waits on its last chance, where patience costs a
+            little time and impatience costs the request.
+    """
+
+    def __init__(self, *, first: float, ceiling: float = 2.0, last_chance: float = 5.0) -> None:
+        self._ceiling = ceiling
+        self._last_chance = last_chance
+        self.wait = first
+
+    def came_back(self, lag: float) -> None:
+        """A request was let go and came back: `lag` after "ready", Envoy still did not know."""
+        self.wait = min(self._ceiling, max(self.wait, lag * GROWTH))
+
+    def kept(self) -> None:
+        """Another release is due: try a slightly shorter wait, lest one slow day last for ever."""
+        self.wait *= DECAY
+
+    def pause(self, chance: Chance, since_ready: float) -> float:
+        """How long to keep a request that Envoy could not route though the endpoint is ready.
+
+        Args:
+            chance: which of the gate's chances this is.
+            since_ready: how long ago the endpoint became ready.
+        """
+        if chance.number == 1:
+            left = self.wait - since_ready
+            return left if left > 0 else self.wait
+        if chance.is_last:
+            return self._last_chance
+        pause = max(self.wait, LEAST_PAUSE) * 2.0 ** (chance.number - 1)
+        return max(min(self._ceiling, pause), self.wait - since_ready)

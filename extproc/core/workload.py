@@ -1,0 +1,55 @@
+"""What a hold server is told about a workload, and what it sees of a request.
+
+Values only. Must not know where they were read from.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from extproc.core.probe import ProbeRule
+
+
+class WorkloadKey(NamedTuple):
+    """A workload's identity."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How requests for a workload are held.
+
+    Args:
+        timeout: seconds that one request may wait.
+        max_pending: requests that may wait at once on one hold server.
+        release_rate: requests let go per second and ready endpoint; None lets all go at once.
+    """
+
+    timeout: float = 60.0
+    max_pending: int = 1000
+    release_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload that may be at zero."""
+
+    key: WorkloadKey
+    hold: Hold = field(default_factory=Hold)
+    probes: tuple[ProbeRule, ...] = ()
+
+
+class Chance(NamedTuple):
+    """Which of the gate's hold filters asks, counted from 1, and how many there are."""
+
+    number: int = 1
+    total: int = 1
+
+    @property
+    def is_last(self) -> bool:
+        """Whether Envoy will route the request next, whatever the answer."""
+        return self.number >= self.total

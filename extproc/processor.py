@@ -1,0 +1,98 @@
+"""The ext_proc service: one stream, one parked request, one answer.
+
+Reads the request headers, asks the throttler, says what it said. Must not know what is decided
+or why.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import grpc
+from grpc.aio import EOFType
+
+from extproc.answer import answer
+from extproc.core.outcome import Outcome, Verdict
+from extproc.core.workload import Chance, WorkloadKey
+from extproc.throttler import Throttler
+from extproc.wire.ext_proc import CONTINUE, SERVICE, ProtocolError, immediate, parse
+
+log = logging.getLogger(__name__)
+
+CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
+"""gRPC metadata by which the gate says which of its hold filters asks."""
+
+Context = grpc.aio.ServicerContext[bytes | EOFType, bytes]
+
+
+class Processor:
+    """Answers Envoy's hold filters.
+
+    A parked stream gets no message before its answer: Envoy's retry policy moves a stream without
+    a response to another hold server when this one dies, and only such a stream.
+
+    Args:
+        find: the workload behind an Envoy cluster name, if it is managed.
+    """
+
+    def __init__(self, throttler: Throttler, find: Callable[[str], WorkloadKey | None]) -> None:
+        self._throttler = throttler
+        self._find = find
+        self._handing_over = False
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service, to be added to a server."""
+        process: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(
+            self.process
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"Process": process})
+
+    def hand_over(self) -> None:
+        """Give parked streams, and all that come, to another hold server, by failing them."""
+        self._handing_over = True
+
+    async def process(self, _messages: object, context: Context) -> bytes:
+        """Serve one stream (envoy.service.ext_proc.v3.ExternalProcessor.Process)."""
+        message = await context.read()
+        if not isinstance(message, bytes):
+            return self._refuse(context, "the stream ended before its first message")
+        try:
+            arrival = parse(message)
+        except ProtocolError as error:
+            return self._refuse(context, str(error))
+        key = self._find(arrival.cluster)
+        if key is None:
+            return CONTINUE
+        request, style = arrival.request, arrival.style
+        # Thousands of these frames live for minutes.
+        del message, arrival
+        clock = asyncio.get_running_loop().time
+        arrived = clock()
+        verdict = await self._throttler.hold(key, request, _chance(context))
+        if verdict.outcome is Outcome.DRAINED and self._handing_over:
+            return self._fail(context, verdict)
+        refusal = answer(verdict, style, clock() - arrived)
+        return immediate(refusal) if refusal else CONTINUE
+
+    def _fail(self, context: Context, verdict: Verdict) -> bytes:
+        context.set_code(grpc.StatusCode.UNAVAILABLE)
+        context.set_details(verdict.detail)
+        return b""
+
+    def _refuse(self, context: Context, problem: str) -> bytes:
+        log.warning("bad ext_proc stream from %s: %s", context.peer(), problem)
+        context.set_code(grpc.StatusCode.INVALID_ARGUMENT)
+        context.set_details(problem)
+        return b""
+
+
+def _chance(context: Context) -> Chance:
+    number, total = "1", "1"
+    for name, value in context.invocation_metadata() or ():
+        if name == CHANCE:
+            number = str(value)
+        elif name == CHANCES:
+            total = str(value)
+    if number.isdecimal() and total.isdecimal():
+        return Chance(int(number), int(total))
+    return Chance()

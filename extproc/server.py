@@ -1,0 +1,60 @@
+"""The gRPC server: services, health and the limits that a burst of held requests needs.
+
+Must not know what the services do.
+"""
+
+from collections.abc import Sequence
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as grpc_health
+
+MANY = 1_000_000
+OPTIONS: tuple[tuple[str, int], ...] = (
+    # A burst is parked, not refused by gRPC: the hold queue has bounds of its own.
+    ("grpc.server.max_pending_requests", MANY),
+    ("grpc.server.max_pending_requests_hard_limit", MANY),
+    # Envoy finds out by pings that a hold server is frozen or cut off; none of them is abuse.
+    ("grpc.http2.max_ping_strikes", 0),
+    # And the server finds out that an Envoy is, whose clients have then left.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Two servers on one port would each get half of the streams.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Server:
+    """A gRPC server with the standard health service, NOT_SERVING until it has started."""
+
+    def __init__(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._health = grpc_health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+
+    def listen(self, address: str) -> int:
+        """Bind `host:port` or `unix:/path`; return the port (0 asks for a free one).
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {error}") from error
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.start()
+
+    async def serving(self, *, ready: bool) -> None:
+        """Tell health checks whether to send requests here."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set("", states.SERVING if ready else states.NOT_SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Take no new stream, tell clients to go elsewhere, cut what remains after `grace` s."""
+        await self._server.stop(grace)

@@ -1,0 +1,55 @@
+"""Access-log messages to plain values.
+
+Follows envoy/service/accesslog/v3/als.proto. Must not know what the entries are counted for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from google.protobuf.message import DecodeError
+
+from extproc.core.probe import Request
+from extproc.wire.gen.accesslog_pb2 import AccessLogType
+from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
+
+SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+"""envoy.config.core.v3.RequestMethod by number."""
+
+
+class Moment(Enum):
+    """Which part of a request's life an entry reports."""
+
+    STARTED = AccessLogType.DownstreamStart
+    CONTINUED = AccessLogType.DownstreamPeriodic
+    ENDED = AccessLogType.DownstreamEnd
+
+
+_MOMENTS = {moment.value: moment for moment in Moment}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One log entry; `stream` names the request for as long as it lives."""
+
+    moment: Moment
+    cluster: str
+    stream: str
+    request: Request
+
+
+def parse(message: bytes) -> Iterator[Entry]:
+    """The entries of one message; entries of other kinds, and unreadable messages, have none."""
+    try:
+        logs = StreamAccessLogsMessage.FromString(message).http_logs
+    except DecodeError:
+        return
+    for entry in logs.log_entry:
+        common, request = entry.common_properties, entry.request
+        moment = _MOMENTS.get(common.access_log_type)
+        if moment and common.upstream_cluster and common.stream_id:
+            known = 0 <= request.request_method < len(METHODS)
+            method = METHODS[request.request_method] if known else ""
+            asked = Request(method, request.path, request.user_agent)
+            yield Entry(moment, common.upstream_cluster, common.stream_id, asked)

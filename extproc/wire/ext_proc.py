@@ -1,0 +1,108 @@
+"""ext_proc messages to and from plain values.
+
+Follows envoy/service/ext_proc/v3/external_processor.proto. Must not know what is decided.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from google.protobuf.message import DecodeError
+
+from extproc.answer import Answer, Style
+from extproc.core.probe import Request
+from extproc.wire.gen.base_pb2 import HeaderValue, HeaderValueOption
+from extproc.wire.gen.external_processor_pb2 import (
+    CommonResponse,
+    HeadersResponse,
+    ImmediateResponse,
+    ProcessingRequest,
+    ProcessingResponse,
+)
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+ATTRIBUTES = "envoy.filters.http.ext_proc"
+"""The key under which Envoy sends the attributes that the gate asks for."""
+DETAILS = "layby"
+"""Prefix of `%RESPONSE_CODE_DETAILS%` in Envoy's own access log."""
+
+CONTINUE = ProcessingResponse(
+    request_headers=HeadersResponse(response=CommonResponse(status=CommonResponse.CONTINUE))
+).SerializeToString()
+"""The answer that lets a request go on, ready for the wire."""
+
+
+class ProtocolError(Exception):
+    """A message that no Envoy configured with the gate would send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that Envoy asks about.
+
+    Args:
+        cluster: the Envoy cluster that it is routed to.
+        request: what probe rules look at.
+        style: how its client wants to be answered.
+    """
+
+    cluster: str
+    request: Request
+    style: Style
+
+
+class _Wanted(Enum):
+    METHOD = ":method"
+    PATH = ":path"
+    USER_AGENT = "user-agent"
+    ACCEPT = "accept"
+    CONTENT_TYPE = "content-type"
+
+
+_WANTED = frozenset(header.value for header in _Wanted)
+
+
+def parse(message: bytes) -> Arrival:
+    """Read the first message of a stream.
+
+    Raises:
+        ProtocolError: it is not a ProcessingRequest with request headers.
+    """
+    try:
+        request = ProcessingRequest.FromString(message)
+    except DecodeError as error:
+        raise ProtocolError("not a ProcessingRequest") from error
+    if not request.HasField("request_headers"):
+        raise ProtocolError("the first message carries no request headers: is the gate configured?")
+    found = {
+        header.key: header.raw_value.decode(errors="replace") or header.value
+        for header in request.request_headers.headers.headers
+        if header.key in _WANTED
+    }
+    get = found.get
+    fields = request.attributes[ATTRIBUTES].fields
+    cluster = fields["xds.cluster_name"].string_value if "xds.cluster_name" in fields else ""
+    return Arrival(
+        cluster,
+        Request(
+            get(_Wanted.METHOD.value, ""),
+            get(_Wanted.PATH.value, ""),
+            get(_Wanted.USER_AGENT.value, ""),
+        ),
+        Style.of(get(_Wanted.CONTENT_TYPE.value, ""), get(_Wanted.ACCEPT.value, "")),
+    )
+
+
+def immediate(answer: Answer) -> bytes:
+    """Encode an answer that Envoy gives in the workload's stead."""
+    response = ImmediateResponse(body=answer.body, details=f"{DETAILS}_{answer.reason}")
+    response.status.code = answer.status
+    for name, value in answer.headers:
+        response.headers.set_headers.append(
+            HeaderValueOption(
+                header=HeaderValue(key=name, raw_value=value.encode()),
+                append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+        )
+    if answer.grpc_status is not None:
+        response.grpc_status.status = answer.grpc_status
+    return ProcessingResponse(immediate_response=response).SerializeToString()

@@ -1,0 +1,227 @@
+"""The gate: the HTTP filters that ask a hold server, only when the cluster has no endpoint.
+
+Owns the order of the filters and the one header that links them.
+Must not know how the filters reach an Envoy (EnvoyFilter, static bootstrap).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+    HeaderMutation as Mutation,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    BackoffStrategy,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    RetryPolicy,
+    RetryPolicyRetryHostPredicate,
+    TypedExtensionConfig,
+)
+from envoy_data_plane.envoy.extensions.common.matching.v3 import ExtensionWithMatcher
+from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
+    Composite,
+    ExecuteFilterAction,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
+    ExternalProcessor,
+    ProcessingMode,
+    ProcessingModeBodySendMode,
+    ProcessingModeHeaderSendMode,
+)
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    Mutations,
+)
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpFilter,
+)
+from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import (
+    PreviousHostsPredicate,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
+from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.xds.core.v3 import TypedExtensionConfig as XdsExtensionConfig
+from envoy_data_plane.xds.type.matcher.v3 import (
+    Matcher,
+    MatcherMatcherTree,
+    MatcherMatcherTreeMatchMap,
+    MatcherOnMatch,
+)
+
+CHANCE_METADATA = "x-layby-chance"
+CHANCES_METADATA = "x-layby-chances"
+REQUEST_ATTRIBUTES = ("xds.cluster_name", "xds.route_name")
+
+MAX_CHANCES = 5
+MAX_MESSAGE_TIMEOUT_SECONDS = 3600.0  # Envoy refuses more
+RETRY_ON = "connect-failure,refused-stream,unavailable,reset,cancelled,internal"
+MARKED = "0"
+
+_HEADER_NAME = re.compile(r"[a-z0-9-]+")
+_CLUSTER_PREFIX = re.compile(r"[A-Za-z0-9_.|:/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What a gate may vary in; the defaults are the ones that were measured."""
+
+    cluster_name: str
+    """The cluster of the hold servers."""
+    chances: int = 3
+    """How often one request may be parked: a chance is spent by an early release, or by a hold
+    server lost beyond its retries."""
+    message_timeout_seconds: float = MAX_MESSAGE_TIMEOUT_SECONDS
+    """How long Envoy waits for a hold server's answer before it lets the request go on."""
+    mark_header: str = "x-layby-eps"
+    """The header between the filters; it never leaves the gate."""
+    cluster_prefix: str = "outbound|"
+    """Clusters of other names are never held."""
+    retries: int = 5
+    """How often a parked request is handed to another hold server within one chance."""
+    retry_base_seconds: float = 0.025
+    retry_max_seconds: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Refuse what Envoy would refuse later, or take for something else."""
+        if not self.cluster_name:
+            raise ValueError("cluster_name is empty")
+        if not 1 <= self.chances <= MAX_CHANCES:
+            raise ValueError(f"chances is {self.chances}, not within 1..{MAX_CHANCES}")
+        if not 0 < self.message_timeout_seconds <= MAX_MESSAGE_TIMEOUT_SECONDS:
+            raise ValueError(
+                f"message_timeout_seconds is {self.message_timeout_seconds}, "
+                f"not within 0 (excluded)..{MAX_MESSAGE_TIMEOUT_SECONDS}"
+            )
+        if not _HEADER_NAME.fullmatch(self.mark_header):
+            raise ValueError(f"mark_header {self.mark_header!r} is no lower-case header name")
+        # The prefix is quoted inside a CEL string inside a format string.
+        if not _CLUSTER_PREFIX.fullmatch(self.cluster_prefix):
+            raise ValueError(f"cluster_prefix {self.cluster_prefix!r} has characters to escape")
+        if self.retries < 0 or not 0 < self.retry_base_seconds <= self.retry_max_seconds:
+            raise ValueError("retries must be >= 0 and 0 < retry_base_seconds <= retry_max_seconds")
+
+
+def gate(options: GateOptions) -> list[HttpFilter]:
+    """Return the filters in the order they must have, the router right behind them.
+
+    Only the first mark runs for every request. Each later mark reads the endpoint count again,
+    so a request released before its own Envoy learned of the endpoint is parked once more.
+    """
+    chain = [_mark(options, 1), _when_marked(options, _hold(options, 1))]
+    for chance in range(2, options.chances + 1):
+        chain.append(_when_marked(options, _mark(options, chance)))
+        chain.append(_when_marked(options, _hold(options, chance)))
+    chain.append(_when_marked(options, _unmark(options)))
+    return [HttpFilter(name=part.name, typed_config=part.typed_config) for part in chain]
+
+
+def _mark(options: GateOptions, chance: int) -> TypedExtensionConfig:
+    """Set the mark to `0` with no endpoint, else leave the request without the header.
+
+    An empty value adds no header, so the removal before it is what takes away a client's own.
+    """
+    condition = (
+        "upstream.num_endpoints == 0"
+        f" && xds.cluster_name.startsWith('{options.cluster_prefix}') ? '{MARKED}' : ''"
+    )
+    mark = HeaderValueOption(
+        header=HeaderValue(key=options.mark_header, value=f"%CEL({condition})%"),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    return _mutate(
+        f"layby.mark.{chance}", [Mutation(remove=options.mark_header), Mutation(append=mark)]
+    )
+
+
+def _unmark(options: GateOptions) -> TypedExtensionConfig:
+    return _mutate("layby.unmark", [Mutation(remove=options.mark_header)])
+
+
+def _mutate(name: str, mutations: list[Mutation]) -> TypedExtensionConfig:
+    return _extension(name, HeaderMutation(mutations=Mutations(request_mutations=mutations)))
+
+
+def _hold(options: GateOptions, chance: int) -> TypedExtensionConfig:
+    """Ask a hold server, with the request's headers and nothing else.
+
+    The timeout is not overridden per request: an Envoy that has had any answer on a stream no
+    longer retries it elsewhere when its server dies.
+    """
+    skip, send = ProcessingModeHeaderSendMode.SKIP, ProcessingModeHeaderSendMode.SEND
+    processor = ExternalProcessor(
+        grpc_service=_hold_service(options, chance),
+        failure_mode_allow=True,
+        processing_mode=ProcessingMode(
+            request_header_mode=send,
+            response_header_mode=skip,
+            request_body_mode=ProcessingModeBodySendMode.NONE,
+            response_body_mode=ProcessingModeBodySendMode.NONE,
+            request_trailer_mode=skip,
+            response_trailer_mode=skip,
+        ),
+        request_attributes=list(REQUEST_ATTRIBUTES),
+        message_timeout=timedelta(seconds=options.message_timeout_seconds),
+        max_message_timeout=timedelta(seconds=MAX_MESSAGE_TIMEOUT_SECONDS),
+        stat_prefix="layby",
+    )
+    return _extension(f"layby.hold.{chance}", processor)
+
+
+def _hold_service(options: GateOptions, chance: int) -> GrpcService:
+    """Reach a hold server, and another one in the same chance when the first is lost."""
+    other_host = RetryPolicyRetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts",
+        typed_config=Any.pack(PreviousHostsPredicate()),
+    )
+    return GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=options.cluster_name),
+        initial_metadata=[
+            HeaderValue(key=CHANCE_METADATA, value=str(chance)),
+            HeaderValue(key=CHANCES_METADATA, value=str(options.chances)),
+        ],
+        retry_policy=RetryPolicy(
+            retry_on=RETRY_ON,
+            num_retries=options.retries,
+            retry_back_off=BackoffStrategy(
+                base_interval=timedelta(seconds=options.retry_base_seconds),
+                max_interval=timedelta(seconds=options.retry_max_seconds),
+            ),
+            retry_host_predicate=[other_host],
+            host_selection_retry_max_attempts=5,
+        ),
+    )
+
+
+def _when_marked(options: GateOptions, inner: TypedExtensionConfig) -> TypedExtensionConfig:
+    """Create `inner` for marked requests only.
+
+    A composite builds its filter on a match. Wrapping the filter itself with a skip action builds
+    it for every request, which nearly doubles what the gate costs a warm one. The composite's
+    `filter_chain` could hold all of them at once, but cannot stop (envoyproxy/envoy#42807).
+    """
+    header = HttpRequestHeaderMatchInput(header_name=options.mark_header)
+    execute = MatcherOnMatch(action=_xds("execute", ExecuteFilterAction(typed_config=inner)))
+    matcher = Matcher(
+        matcher_tree=MatcherMatcherTree(
+            input=_xds("mark", header),
+            exact_match_map=MatcherMatcherTreeMatchMap(map={MARKED: execute}),
+        )
+    )
+    composite = _extension("envoy.filters.http.composite", Composite())
+    return _extension(
+        inner.name, ExtensionWithMatcher(extension_config=composite, xds_matcher=matcher)
+    )
+
+
+def _extension(name: str, config: Message) -> TypedExtensionConfig:
+    return TypedExtensionConfig(name=name, typed_config=Any.pack(config))
+
+
+def _xds(name: str, config: Message) -> XdsExtensionConfig:
+    return XdsExtensionConfig(name=name, typed_config=Any.pack(config))
