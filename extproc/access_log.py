@@ -7,14 +7,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import grpc
-from grpc.aio import EOFType
 
 from extproc.core.demand import Demand, DemandWindow
 from extproc.core.probe import match_probe
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.wire.access_log import SERVICE, Entry, Moment, parse
 
-Context = grpc.aio.ServicerContext[bytes | EOFType, bytes]
+Context = grpc.aio.ServicerContext[object, bytes]
 
 
 class AccessLog:

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable
 
 import grpc
-from grpc.aio import EOFType
 
 from extproc.answer import answer
 from extproc.core.outcome import Outcome, Verdict
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
 """gRPC metadata by which the gate says which of its hold filters asks."""
 
-Context = grpc.aio.ServicerContext[bytes | EOFType, bytes]
+Context = grpc.aio.ServicerContext[object, bytes]
 
 
 class Processor:
@@ -33,11 +32,18 @@ class Processor:
 
     Args:
         find: the workload behind an Envoy cluster name, if it is managed.
+        asked: told of each request for a workload that was no probe.
     """
 
-    def __init__(self, throttler: Throttler, find: Callable[[str], WorkloadKey | None]) -> None:
+    def __init__(
+        self,
+        throttler: Throttler,
+        find: Callable[[str], WorkloadKey | None],
+        asked: Callable[[WorkloadKey], None],
+    ) -> None:
         self._throttler = throttler
         self._find = find
+        self._asked = asked
         self._handing_over = False
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -69,6 +75,8 @@ class Processor:
         clock = asyncio.get_running_loop().time
         arrived = clock()
         verdict = await self._throttler.hold(key, request, _chance(context))
+        if verdict.outcome is not Outcome.PROBED:
+            self._asked(key)
         if verdict.outcome is Outcome.DRAINED and self._handing_over:
             return self._fail(context, verdict)
         refusal = answer(verdict, style, clock() - arrived)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from extproc.core.backend import Ticket
-from extproc.core.hold import RELEASED, UNMANAGED, HoldQueue
+from extproc.core.hold import DRAINED, RELEASED, UNMANAGED, HoldQueue
 from extproc.core.outcome import Verdict
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, Workload, WorkloadKey
@@ -81,9 +81,14 @@ class Throttler:
         verdict, tickets = self._queue.start_failed(key, reason, now)
         self._answer(tickets, verdict)
 
-    def drain(self, verdict: Verdict) -> None:
-        """Refuse whoever comes from now on, and tell whoever waits `verdict`."""
-        self._answer(self._queue.drain(), verdict)
+    def drain(self) -> None:
+        """Refuse whoever comes from now on, and whoever waits."""
+        self._answer(self._queue.drain(), DRAINED)
+
+    async def emptied(self, patience: float) -> None:
+        """Wait for the verdicts on all that are parked now, `patience` seconds at most."""
+        if self._waiters:
+            await asyncio.wait(self._waiters.values(), timeout=patience)
 
     def pending(self, key: WorkloadKey | None = None) -> int:
         """How many requests wait, for one workload or for all."""

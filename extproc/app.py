@@ -1,0 +1,94 @@
+"""A hold server put together: queue, throttler, services, and the order in which they end.
+
+The composition root that every process with a hold server shares. Must not know where endpoints
+come from.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import grpc
+
+from extproc.access_log import AccessLog
+from extproc.core.demand import Demand
+from extproc.core.hold import HoldQueue
+from extproc.core.settle import Settle
+from extproc.core.workload import Workload, WorkloadKey
+from extproc.processor import Processor
+from extproc.server import Server
+from extproc.throttler import Throttler, Waker
+
+LAST_WORDS = 2.0
+"""Seconds for answers that are on their way when the server stops."""
+
+
+class HoldServer:
+    """An ext_proc server with its access-log receiver and health service.
+
+    Args:
+        waker: starts workloads.
+        find: the workload behind an Envoy cluster name, if it is managed.
+        max_pending: requests that may wait here at once.
+        settle: seconds that Envoy probably takes to learn of an endpoint; it learns better.
+        services: further gRPC services on the same server.
+    """
+
+    def __init__(
+        self,
+        waker: Waker,
+        find: Callable[[str], WorkloadKey | None],
+        *,
+        max_pending: int,
+        settle: float,
+        services: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        self.throttler = Throttler(
+            HoldQueue(max_pending=max_pending, settle=Settle(first=settle)), waker
+        )
+        self._access_log = AccessLog(find)
+        self._processor = Processor(self.throttler, find, self._access_log.asked)
+        self._server = Server(
+            [self._processor.handler(), self._access_log.handler(), *services],
+        )
+
+    async def start(self, address: str) -> int:
+        """Serve on `host:port` or `unix:/path`; return the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        port = self._server.listen(address)
+        await self._server.start()
+        await self._server.serving(ready=True)
+        return port
+
+    def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:
+        """Take the whole new set of workloads."""
+        self._access_log.replace(workloads)
+        self.throttler.replace(workloads)
+
+    def demand(self, key: WorkloadKey) -> Demand:
+        """The demand for a managed workload, as far as this server knows."""
+        return self._access_log.demand(key, self.throttler.pending(key))
+
+    async def drain(self, patience: float, *, hand_over: bool) -> None:
+        """End without losing a request. The order matters: nothing comes in behind what goes out.
+
+        Args:
+            patience: seconds that parked requests may still wait for their workloads.
+            hand_over: another hold server is up: give it the parked requests at once. Without
+                one, whoever is still parked when patience ends is told to come again.
+        """
+        await self._server.serving(ready=False)
+        if hand_over:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._server.stop(patience), name="stop")
+                # One turn of the loop: listeners are closed and clients told to go elsewhere
+                # before the first stream fails and is tried again.
+                await asyncio.sleep(0)
+                self._processor.hand_over()
+                self.throttler.drain()
+            return
+        await self.throttler.emptied(patience)
+        self.throttler.drain()
+        await self._server.stop(LAST_WORDS)

@@ -1,0 +1,313 @@
+"""The static Envoy configuration of local mode: one listener, one cluster per workload.
+
+Owns what the local Envoy is told at its start; endpoints come later, over ADS.
+Must not do I/O, nor know what runs behind a workload's name.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    Admin,
+    Bootstrap,
+    BootstrapDynamicResources,
+    BootstrapStaticResources,
+)
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    Cluster,
+    ClusterDiscoveryType,
+    ClusterEdsClusterConfig,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiConfigSource,
+    ApiConfigSourceApiType,
+    ApiVersion,
+    BackoffStrategy,
+    ConfigSource,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    Http2ProtocolOptions,
+    Node,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    RetryPolicy as GrpcRetryPolicy,
+)
+from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from envoy_data_plane.envoy.config.route.v3 import (
+    RetryPolicy,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
+from envoy_data_plane.envoy.config.route.v3 import (
+    Route as EnvoyRoute,
+)
+from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
+    CommonGrpcAccessLogConfig,
+    HttpGrpcAccessLogConfig,
+)
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpConnectionManager,
+    HttpConnectionManagerHcmAccessLogOptions,
+    HttpConnectionManagerServerHeaderTransformation,
+    HttpConnectionManagerUpgradeConfig,
+    HttpFilter,
+)
+from envoy_data_plane.google.protobuf import Any
+
+from istio.cluster import (
+    CONNECT_TIMEOUT,
+    Endpoint,
+    TcpAddress,
+    envoy_address,
+    hold_cluster,
+    http2_upstream,
+    unbounded_breakers,
+)
+from istio.gate import GateOptions, gate
+from istio.protojson import to_dict
+
+HOLD_CLUSTER = "layby-hold"
+CONTROL_CLUSTER = "layby-control"
+ACCESS_LOG_NAME = "layby"
+
+# Envoy's own default of 60 KiB would refuse requests that common servers take.
+MAX_REQUEST_HEADERS_KIB = 96
+
+_NEVER = timedelta(0)  # Envoy reads a timeout of zero as none
+
+
+class Protocol(StrEnum):
+    """What a workload speaks; a gRPC server needs `http2`."""
+
+    HTTP1 = "http1"
+    HTTP2 = "http2"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A name that Envoy has a cluster for."""
+
+    name: str
+    protocol: Protocol = Protocol.HTTP1
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which requests are for a workload.
+
+    A host that any route names has only its own routes: those of `*` do not add to it. The prefix
+    is one of characters, not of path elements: `/api` takes `/apiary` too.
+    """
+
+    workload: str
+    hosts: tuple[str, ...] = ("*",)
+    prefix: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapOptions:
+    """The whole of a local Envoy's configuration."""
+
+    listen: TcpAddress
+    workloads: tuple[Workload, ...]
+    routes: tuple[Route, ...]
+    hold_endpoints: tuple[Endpoint, ...]
+    control_endpoint: Endpoint | None = None
+    """Where ADS is served, when not by the hold servers."""
+    admin: Endpoint | None = None
+    node_id: str = "layby-local"
+    gate: GateOptions = GateOptions(cluster_name=HOLD_CLUSTER)
+    gated: bool = True
+    """False leaves the gate out: the plain Envoy that a benchmark compares with."""
+    log_flush_seconds: float = 0.1
+    """How long access log entries may wait to be sent."""
+    log_interval_seconds: float = 5.0
+    """How often a running request is logged again."""
+    keepalive_interval_seconds: float = 2.0
+    keepalive_timeout_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what Envoy would refuse, or would silently never use."""
+        if not self.hold_endpoints:
+            raise ValueError("hold_endpoints is empty")
+        names = {workload.name for workload in self.workloads}
+        if len(names) < len(self.workloads):
+            raise ValueError("two workloads have the same name")
+        seen: set[tuple[str, str]] = set()
+        for route in self.routes:
+            if route.workload not in names:
+                raise ValueError(f"a route names the unknown workload {route.workload!r}")
+            for host in route.hosts:
+                if (host, route.prefix) in seen:
+                    raise ValueError(f"two routes for host {host!r}, prefix {route.prefix!r}")
+                seen.add((host, route.prefix))
+
+
+def cluster_name(workload: str) -> str:
+    """Return the cluster of a workload, named the way istiod names a service's."""
+    return f"outbound|80||{workload}.local"
+
+
+def bootstrap(options: BootstrapOptions) -> dict[str, object]:
+    """Return the bootstrap in Envoy's JSON form."""
+    hold = options.gate.cluster_name
+    servers = {hold: options.hold_endpoints}
+    if options.control_endpoint is not None:
+        servers[CONTROL_CLUSTER] = (options.control_endpoint,)
+    clusters = [_workload_cluster(workload) for workload in options.workloads] + [
+        hold_cluster(
+            name,
+            endpoints,
+            keepalive_interval_seconds=options.keepalive_interval_seconds,
+            keepalive_timeout_seconds=options.keepalive_timeout_seconds,
+        )
+        for name, endpoints in servers.items()
+    ]
+    return to_dict(
+        Bootstrap(
+            node=Node(id=options.node_id, cluster="layby"),
+            admin=Admin(address=envoy_address(options.admin)) if options.admin else None,
+            static_resources=BootstrapStaticResources(
+                listeners=[_listener(options)], clusters=clusters
+            ),
+            dynamic_resources=BootstrapDynamicResources(
+                ads_config=_ads(CONTROL_CLUSTER if options.control_endpoint else hold)
+            ),
+        )
+    )
+
+
+def _workload_cluster(workload: Workload) -> Cluster:
+    http2 = workload.protocol is Protocol.HTTP2
+    return Cluster(
+        name=cluster_name(workload.name),
+        type=ClusterDiscoveryType.EDS,
+        eds_cluster_config=ClusterEdsClusterConfig(
+            eds_config=ConfigSource(
+                ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3
+            )
+        ),
+        connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=unbounded_breakers(),
+        typed_extension_protocol_options=http2_upstream() if http2 else {},
+    )
+
+
+def _ads(cluster: str) -> ApiConfigSource:
+    """Reconnect within a second: the default may wait 30, and a workload's wake waits with it."""
+    back_off = BackoffStrategy(
+        base_interval=timedelta(milliseconds=100), max_interval=timedelta(seconds=1)
+    )
+    service = _grpc(cluster)
+    service.retry_policy = GrpcRetryPolicy(retry_back_off=back_off)
+    return ApiConfigSource(
+        api_type=ApiConfigSourceApiType.GRPC,
+        transport_api_version=ApiVersion.V3,
+        grpc_services=[service],
+        set_node_on_first_message_only=True,
+    )
+
+
+def _listener(options: BootstrapOptions) -> Listener:
+    return Listener(
+        name="local",
+        address=envoy_address(options.listen),
+        # Without it a second Envoy on the port fails, rather than take half of the connections.
+        enable_reuse_port=False,
+        filter_chains=[
+            FilterChain(
+                filters=[
+                    Filter(
+                        name="envoy.filters.network.http_connection_manager",
+                        typed_config=Any.pack(_connection_manager(options)),
+                    )
+                ]
+            )
+        ],
+    )
+
+
+def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
+    """Change as little as possible of a request, and cut none short: it may be parked for long."""
+    router = HttpFilter(name="envoy.filters.http.router", typed_config=Any.pack(Router()))
+    return HttpConnectionManager(
+        stat_prefix="local",
+        route_config=RouteConfiguration(
+            name="local",
+            virtual_hosts=_virtual_hosts(options.routes),
+            ignore_port_in_host_matching=True,
+        ),
+        http_filters=[*(gate(options.gate) if options.gated else []), router],
+        # WebSockets over HTTP/2 are extended CONNECT requests.
+        http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
+        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
+        use_remote_address=True,
+        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
+        max_request_headers_kb=MAX_REQUEST_HEADERS_KIB,
+        stream_idle_timeout=_NEVER,
+        request_timeout=_NEVER,
+        access_log=[_access_log(options)],
+        access_log_options=HttpConnectionManagerHcmAccessLogOptions(
+            flush_access_log_on_new_request=True,
+            access_log_flush_interval=timedelta(seconds=options.log_interval_seconds),
+        ),
+    )
+
+
+def _virtual_hosts(routes: Iterable[Route]) -> list[VirtualHost]:
+    """Return a virtual host per set of hosts with the same routes, the longest prefix first."""
+    by_host: defaultdict[str, list[Route]] = defaultdict(list)
+    for route in sorted(routes, key=lambda route: -len(route.prefix)):
+        for host in route.hosts:
+            by_host[host].append(route)
+    shared: defaultdict[tuple[tuple[str, str], ...], list[str]] = defaultdict(list)
+    for host, mine in by_host.items():
+        shared[tuple((route.prefix, route.workload) for route in mine)].append(host)
+    return [
+        VirtualHost(
+            name=hosts[0],
+            domains=hosts,
+            routes=[_route(prefix, workload) for prefix, workload in targets],
+        )
+        for targets, hosts in shared.items()
+    ]
+
+
+def _route(prefix: str, workload: str) -> EnvoyRoute:
+    """Route without a time limit; try again only what no workload can have seen."""
+    return EnvoyRoute(
+        name=workload,
+        match=RouteMatch(prefix=prefix),
+        route=RouteAction(
+            cluster=cluster_name(workload),
+            timeout=_NEVER,
+            retry_policy=RetryPolicy(
+                retry_on="connect-failure,refused-stream,reset-before-request", num_retries=2
+            ),
+        ),
+    )
+
+
+def _access_log(options: BootstrapOptions) -> AccessLog:
+    """Log a request's start, its going on, and its end to a hold server: they are demand."""
+    config = HttpGrpcAccessLogConfig(
+        common_config=CommonGrpcAccessLogConfig(
+            log_name=ACCESS_LOG_NAME,
+            grpc_service=_grpc(options.gate.cluster_name),
+            transport_api_version=ApiVersion.V3,
+            buffer_flush_interval=timedelta(seconds=options.log_flush_seconds),
+        )
+    )
+    return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))
+
+
+def _grpc(cluster: str) -> GrpcService:
+    return GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=cluster))
