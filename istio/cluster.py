@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakersThresholds,
     Cluster,
     ClusterDiscoveryType,
+    OutlierDetection,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
@@ -64,14 +65,15 @@ def hold_cluster(
 ) -> Cluster:
     """Return the cluster of the hold servers: HTTP/2, quick to notice one that is frozen.
 
-    A dead server closes its connection; a frozen one is only seen by the unanswered ping, after
-    at most the interval and the timeout together.
+    A dead server closes its connection. A frozen one only leaves a ping unanswered, which takes
+    up to the interval and the timeout together, and its kernel accepts the next connection.
     """
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=unbounded_breakers(),
+        outlier_detection=_ejection(),
         typed_extension_protocol_options=http2_upstream(
             KeepaliveSettings(
                 interval=timedelta(seconds=keepalive_interval_seconds),
@@ -79,6 +81,21 @@ def hold_cluster(
             )
         ),
         load_assignment=load_assignment(name, endpoints),
+    )
+
+
+def _ejection() -> OutlierDetection:
+    """Avoid a server after one failure, for seconds, even if that leaves none.
+
+    With all of them ejected Envoy uses all of them. At 50 % one server that is back but still
+    ejected would shield the other, now dead, from ejection: every request then goes to that one.
+    """
+    return OutlierDetection(
+        consecutive_5xx=1,
+        interval=timedelta(seconds=1),
+        base_ejection_time=timedelta(seconds=5),
+        max_ejection_time=timedelta(seconds=30),
+        max_ejection_percent=100,
     )
 
 

@@ -4,9 +4,7 @@ Owns what the local Envoy is told at its start; endpoints come later, over ADS.
 Must not do I/O, nor know what runs behind a workload's name.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -38,16 +36,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     RetryPolicy as GrpcRetryPolicy,
 )
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
-from envoy_data_plane.envoy.config.route.v3 import (
-    RetryPolicy,
-    RouteAction,
-    RouteConfiguration,
-    RouteMatch,
-    VirtualHost,
-)
-from envoy_data_plane.envoy.config.route.v3 import (
-    Route as EnvoyRoute,
-)
+from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
     CommonGrpcAccessLogConfig,
     HttpGrpcAccessLogConfig,
@@ -73,6 +62,7 @@ from istio.cluster import (
 )
 from istio.gate import GateOptions, gate
 from istio.protojson import to_dict
+from local.routes import Route, cluster_name, virtual_hosts
 
 HOLD_CLUSTER = "layby-hold"
 CONTROL_CLUSTER = "layby-control"
@@ -100,19 +90,6 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Which requests are for a workload.
-
-    A host that any route names has only its own routes: those of `*` do not add to it. The prefix
-    is one of characters, not of path elements: `/api` takes `/apiary` too.
-    """
-
-    workload: str
-    hosts: tuple[str, ...] = ("*",)
-    prefix: str = "/"
-
-
-@dataclass(frozen=True, slots=True)
 class BootstrapOptions:
     """The whole of a local Envoy's configuration."""
 
@@ -124,7 +101,7 @@ class BootstrapOptions:
     """Where ADS is served, when not by the hold servers."""
     admin: Endpoint | None = None
     node_id: str = "layby-local"
-    gate: GateOptions = GateOptions(cluster_name=HOLD_CLUSTER)
+    gate: GateOptions = field(default_factory=lambda: GateOptions(cluster_name=HOLD_CLUSTER))
     gated: bool = True
     """False leaves the gate out: the plain Envoy that a benchmark compares with."""
     log_flush_seconds: float = 0.1
@@ -141,19 +118,9 @@ class BootstrapOptions:
         names = {workload.name for workload in self.workloads}
         if len(names) < len(self.workloads):
             raise ValueError("two workloads have the same name")
-        seen: set[tuple[str, str]] = set()
         for route in self.routes:
             if route.workload not in names:
                 raise ValueError(f"a route names the unknown workload {route.workload!r}")
-            for host in route.hosts:
-                if (host, route.prefix) in seen:
-                    raise ValueError(f"two routes for host {host!r}, prefix {route.prefix!r}")
-                seen.add((host, route.prefix))
-
-
-def cluster_name(workload: str) -> str:
-    """Return the cluster of a workload, named the way istiod names a service's."""
-    return f"outbound|80||{workload}.local"
 
 
 def bootstrap(options: BootstrapOptions) -> dict[str, object]:
@@ -242,14 +209,13 @@ def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
         stat_prefix="local",
         route_config=RouteConfiguration(
             name="local",
-            virtual_hosts=_virtual_hosts(options.routes),
+            virtual_hosts=virtual_hosts(options.routes),
             ignore_port_in_host_matching=True,
         ),
         http_filters=[*(gate(options.gate) if options.gated else []), router],
         # WebSockets over HTTP/2 are extended CONNECT requests.
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
-        use_remote_address=True,
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
         max_request_headers_kb=MAX_REQUEST_HEADERS_KIB,
         stream_idle_timeout=_NEVER,
@@ -258,40 +224,6 @@ def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
         access_log_options=HttpConnectionManagerHcmAccessLogOptions(
             flush_access_log_on_new_request=True,
             access_log_flush_interval=timedelta(seconds=options.log_interval_seconds),
-        ),
-    )
-
-
-def _virtual_hosts(routes: Iterable[Route]) -> list[VirtualHost]:
-    """Return a virtual host per set of hosts with the same routes, the longest prefix first."""
-    by_host: defaultdict[str, list[Route]] = defaultdict(list)
-    for route in sorted(routes, key=lambda route: -len(route.prefix)):
-        for host in route.hosts:
-            by_host[host].append(route)
-    shared: defaultdict[tuple[tuple[str, str], ...], list[str]] = defaultdict(list)
-    for host, mine in by_host.items():
-        shared[tuple((route.prefix, route.workload) for route in mine)].append(host)
-    return [
-        VirtualHost(
-            name=hosts[0],
-            domains=hosts,
-            routes=[_route(prefix, workload) for prefix, workload in targets],
-        )
-        for targets, hosts in shared.items()
-    ]
-
-
-def _route(prefix: str, workload: str) -> EnvoyRoute:
-    """Route without a time limit; try again only what no workload can have seen."""
-    return EnvoyRoute(
-        name=workload,
-        match=RouteMatch(prefix=prefix),
-        route=RouteAction(
-            cluster=cluster_name(workload),
-            timeout=_NEVER,
-            retry_policy=RetryPolicy(
-                retry_on="connect-failure,refused-stream,reset-before-request", num_retries=2
-            ),
         ),
     )
 

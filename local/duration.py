@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 1e12
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _WHOLE = re.compile(rf"(-?)((?:{_PART.pattern})+|\d+(?:\.\d+)?)")
 
@@ -16,7 +17,7 @@ _WHOLE = re.compile(rf"(-?)((?:{_PART.pattern})+|\d+(?:\.\d+)?)")
 def seconds(value: object) -> float:
     """Read a duration; raise ValueError if it is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return float(min(value, _LONGEST))  # an integer may be too long for a float
     match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("input should be a duration such as 250ms, 5s or 2m")

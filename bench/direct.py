@@ -1,0 +1,98 @@
+"""Raw ext_proc streams against one hold server: what parking costs it, with no Envoy between."""
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from bench.figures import quantile, slope
+from bench.rig import Replica
+from extproc.wire.ext_proc import ATTRIBUTES, CONTINUE, SERVICE
+from extproc.wire.gen.external_processor_pb2 import ProcessingRequest
+from local.guard import Guard
+
+CHANNELS = 8
+STEPS = 5
+CLUSTER = "outbound|80||cold.local"
+HEADERS = {
+    ":method": "GET",
+    ":path": "/cart/items?limit=20",
+    ":scheme": "http",
+    ":authority": "cart.shop.svc.cluster.local",
+    "accept": "*/*",
+    "user-agent": "bench/1.0",
+    "x-forwarded-for": "10.1.2.3",
+    "x-forwarded-proto": "https",
+    "x-request-id": "5b3d4a34-7c1c-4dd0-9d1c-3f1f0a8a2c11",
+    "x-layby-eps": "0",
+}
+
+
+def message() -> bytes:
+    """Encode what the gate sends for an ordinary request."""
+    request = ProcessingRequest()
+    for name, value in HEADERS.items():
+        request.request_headers.headers.headers.add(key=name, raw_value=value.encode())
+    request.attributes[ATTRIBUTES].update({"xds.cluster_name": CLUSTER})
+    return request.SerializeToString()
+
+
+async def measure(count: int) -> dict[str, Any]:
+    """Park `count` streams in steps, release them, and report."""
+    guard = Guard()
+    await guard.start()
+    replica = await Replica.start(guard)
+    target = f"127.0.0.1:{replica.port}"
+    # A channel with options of its own has a connection of its own.
+    channels = [
+        grpc.aio.insecure_channel(target, options=[("layby.channel", i)]) for i in range(CHANNELS)
+    ]
+    released: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    sent = message()
+
+    async def hold(channel: grpc.aio.Channel) -> float | None:
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(
+            f"/{SERVICE}/Process"
+        )()
+        try:
+            await call.write(sent)
+            answer = await call.read()
+        except grpc.aio.AioRpcError:
+            return None
+        if answer != CONTINUE:
+            return None
+        return asyncio.get_running_loop().time() - await released
+
+    try:
+        before = await replica.stats()
+        points = [(0.0, float(before["rss_kb"]))]
+        streams: list[asyncio.Task[float | None]] = []
+        for step in range(1, STEPS + 1):
+            wanted = count * step // STEPS
+            streams += [
+                asyncio.create_task(hold(channels[i % CHANNELS]))
+                for i in range(len(streams), wanted)
+            ]
+            while (now := await replica.stats())["pending"] < wanted:
+                await asyncio.sleep(0.02)
+            points.append((float(wanted), float(now["rss_kb"])))
+        parked = await replica.stats()
+        released.set_result(asyncio.get_running_loop().time())
+        replica.order(ready=1)
+        took = (await replica.hear("released_seconds"))["released_seconds"]
+        latencies = [seconds for seconds in await asyncio.gather(*streams) if seconds is not None]
+        after = await replica.stats()
+    finally:
+        for channel in channels:
+            await channel.close()
+        await guard.close()
+    return {
+        "streams": count,
+        "lost": count - len(latencies),
+        "parks_per_cpu_second": round(count / (parked["cpu_seconds"] - before["cpu_seconds"])),
+        "rss_kb_per_parked": round(slope(points), 1),
+        "release_seconds": round(took, 3),
+        "releases_per_cpu_second": round(count / (after["cpu_seconds"] - parked["cpu_seconds"])),
+        "release_latency_ms_p50": round(quantile(latencies, 0.5) * 1000, 1),
+        "release_latency_ms_p99": round(quantile(latencies, 0.99) * 1000, 1),
+    }

@@ -1,0 +1,64 @@
+"""The benchmark of the hold: `python -m bench.hold` prints a table and one line of JSON.
+
+Needs Linux and the `local` extra. With the default counts it takes about two minutes.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import direct, through, warm
+
+LIMIT_SECONDS = 600.0
+
+
+async def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the chosen parts one after the other."""
+    parts = {
+        "direct": lambda: direct.measure(args.count),
+        "burst": lambda: through.burst(args.count),
+        "single": lambda: through.single(args.runs),
+        "warm": lambda: warm.measure(args.rounds, args.seconds),
+    }
+    results: dict[str, Any] = {}
+    async with asyncio.timeout(LIMIT_SECONDS):
+        for name in args.parts or parts:
+            sys.stderr.write(f"{name} ...\n")
+            results[name] = await parts[name]()
+    return results
+
+
+def tabulate(results: dict[str, Any]) -> list[Table]:
+    """Return one table per part."""
+    tables: list[Table] = []
+    for name, figures in results.items():
+        rows = figures if name == "warm" else {"": figures}
+        table = Table("figure", *rows, title=name, title_justify="left")
+        for figure in next(iter(rows.values())):
+            table.add_row(figure, *(str(column[figure]) for column in rows.values()))
+        tables.append(table)
+    return tables
+
+
+def main() -> None:
+    """Parse the arguments, measure, report."""
+    parser = argparse.ArgumentParser(prog="bench.hold", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["direct", "burst", "single", "warm", []])
+    parser.add_argument("--count", type=int, default=10_000, help="requests parked at once")
+    parser.add_argument("--runs", type=int, default=50, help="single cold starts")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of warm load")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round's part")
+    args = parser.parse_args()
+    results = asyncio.run(run(args))
+    for table in tabulate(results):
+        Console(stderr=True).print(table)
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""One hold server in a process of its own, told about endpoints over its standard input.
+
+`python -m bench.replica` stands where `layby extproc` stands in a mesh, with a parent in place of
+the Kubernetes API: for benchmarks and for the tests that kill, freeze and drain a replica.
+
+It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoints of the workload
+(repeated: the present number), `{"stats": true}`, `{"fail": "reason"}`. Out: `{"port": 9002}` once
+serving, `{"wake": true}` when somebody waits, and for each stats line the parked requests, the
+resident set in kB and the CPU seconds used. SIGTERM drains it.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from extproc.app import HoldServer
+from extproc.core.workload import Hold, Workload, WorkloadKey
+
+KEY = WorkloadKey("bench", "cold")
+
+
+class Parent:
+    """Starts workloads by asking the parent process to."""
+
+    def wake(self, key: WorkloadKey) -> None:
+        """Say on standard output that somebody waits."""
+        say(wake=str(key))
+
+
+def say(**fields: object) -> None:
+    """Print one line of JSON."""
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+def stats(server: HoldServer) -> dict[str, float]:
+    """What the process holds and has used."""
+    status = Path("/proc/self/status").read_text()
+    rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "pending": server.throttler.pending(),
+        "rss_kb": int(rss),
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "now": asyncio.get_running_loop().time(),
+    }
+
+
+async def listen_to_parent(server: HoldServer) -> None:
+    """Act on each line of standard input until it ends."""
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    while line := await lines.readline():
+        order: dict[str, Any] = json.loads(line)
+        if "ready" in order:
+            begun = asyncio.get_running_loop().time()
+            server.throttler.endpoints_changed(KEY, order["ready"])
+            if order["ready"]:
+                await server.throttler.emptied(60)
+                say(released_seconds=asyncio.get_running_loop().time() - begun)
+        elif "fail" in order:
+            server.throttler.start_failed(KEY, order["fail"])
+        else:
+            say(**stats(server))
+
+
+async def serve(args: argparse.Namespace) -> None:
+    """Run until SIGTERM, then drain."""
+    find = {args.cluster: KEY}.get
+    server = HoldServer(Parent(), find, max_pending=args.max_pending, settle=args.settle)
+    hold = Hold(args.timeout, args.max_pending_per_workload, None)
+    server.replace({KEY: Workload(KEY, hold)})
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    say(port=await server.start(args.listen))
+    orders = asyncio.create_task(listen_to_parent(server), name="orders")
+    await stopping.wait()
+    await server.drain(args.patience, hand_over=args.hand_over)
+    orders.cancel()
+
+
+def main() -> None:
+    """Parse the arguments and serve."""
+    parser = argparse.ArgumentParser(prog="bench.replica", description=__doc__)
+    parser.add_argument("--listen", default="127.0.0.1:0")
+    parser.add_argument("--cluster", default="outbound|80||cold.local")
+    parser.add_argument("--max-pending", type=int, default=100_000)
+    parser.add_argument("--max-pending-per-workload", type=int, default=100_000)
+    parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--settle", type=float, default=0.01)
+    parser.add_argument("--patience", type=float, default=10.0)
+    parser.add_argument("--hand-over", action="store_true")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""`layby local`: run the workloads of a file on demand."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cli import session
+from cli.table import show
+from local.app import LocalMesh
+from local.loader import ConfigError, load
+
+
+@click.command(short_help="Run local processes on demand, behind a real Envoy.")
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="layby.yaml",
+    show_default=True,
+    help="The workloads to run.",
+)
+@click.option("--check", is_flag=True, help="Only say whether the file is valid.")
+@click.option(
+    "--log-level",
+    type=click.Choice(session.LEVELS),
+    default="info",
+    show_default=True,
+    help="How much to log on standard error.",
+)
+def local(path: Path, *, check: bool, log_level: str) -> None:
+    """Run the workloads of a file: each starts on its first request, and stops when idle.
+
+    A real Envoy listens on one address and routes by host and path. Requests for a workload that
+    is not running wait in Envoy until it is. On a terminal, a live table shows what is parked.
+    Ctrl-C lets running requests finish and ends all that was started.
+    """
+    try:
+        config = load(path)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    if check:
+        click.echo(f"{path}: valid, {len(config.workloads)} workloads")
+        return
+    session.set_up_logging(log_level)
+
+    async def body(mesh: LocalMesh) -> int:
+        click.echo(f"listening on http://{config.listen}; Ctrl-C stops")
+        await show(mesh, Console())
+        return 0
+
+    raise SystemExit(session.run(config, body))

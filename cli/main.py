@@ -1,0 +1,24 @@
+"""The `layby` command and its options for all; each subcommand is a module of its own."""
+
+import click
+
+from cli import __version__
+from cli.demo import demo
+from cli.local import local
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="layby")
+def main() -> None:
+    """Scale workloads to zero without losing a request.
+
+    Layby parks a request's headers while its workload has no endpoint, wakes the workload, and
+    lets the request go on. A warm request never touches it.
+    """
+
+
+main.add_command(local)
+main.add_command(demo)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Local mode put together: configuration in, a running Envoy, hold server and workloads out.
+
+The composition root, and the order in which all of it ends. Must not know what a person sees.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from pathlib import Path
+
+from extproc.app import HoldServer
+from extproc.core.demand import Demand
+from extproc.core.probe import ProbeRule
+from extproc.core.workload import Hold, Workload, WorkloadKey
+from istio.cluster import TcpAddress, UnixAddress
+from local import bootstrap
+from local.config import LocalConfig, WorkloadConfig
+from local.envoy import Envoy, EnvoyError
+from local.guard import Guard
+from local.routes import Route, cluster_name
+from local.supervisor import Supervisor
+from local.xds import EndpointDiscovery
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "local"
+SETTLE = 0.01
+"""Seconds that a local Envoy takes at first sight to apply an endpoint."""
+
+
+class LocalMesh:
+    """The workloads of one configuration behind one Envoy.
+
+    Args:
+        config: what to run.
+        folder: a private, empty folder for sockets; short, for socket paths are.
+    """
+
+    def __init__(self, config: LocalConfig, folder: Path) -> None:
+        self.config = config
+        self._folder = folder
+        self._guard = Guard()
+        self._endpoints = EndpointDiscovery()
+        self.supervisors: dict[WorkloadKey, Supervisor] = {}
+        clusters: dict[str, WorkloadKey] = {}
+        for workload in config.workloads:
+            key = WorkloadKey(NAMESPACE, workload.name)
+            cluster = cluster_name(workload.name)
+            clusters[cluster] = key
+            self.supervisors[key] = Supervisor(
+                workload, key, cluster, endpoints=self._endpoints, guard=self._guard
+            )
+        self.hold = HoldServer(
+            self,
+            clusters.get,
+            max_pending=config.max_pending,
+            settle=SETTLE,
+            services=[self._endpoints.handler()],
+        )
+        self.envoy = Envoy(folder, self._guard)
+
+    def wake(self, key: WorkloadKey) -> None:
+        """Start a workload (the hold server asks)."""
+        self.supervisors[key].wake()
+
+    def demand(self, key: WorkloadKey) -> Demand:
+        """The demand for a workload now."""
+        return self.hold.demand(key)
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """Serve from `ready` on until `stopping` is set, then drain and end everything.
+
+        Raises:
+            EnvoyError: Envoy cannot be started, or ended by itself.
+            OSError: the listen address is taken.
+        """
+        _check_free(self.config.listen.host, self.config.listen.port)
+        await self._guard.start()
+        try:
+            await self._serve(ready, stopping)
+        finally:
+            await self.envoy.stop()
+            await self._guard.close()
+
+    async def _serve(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        unix = self._folder / "layby.sock"
+        await self.hold.start(f"unix:{unix}")
+        self.hold.replace({key: _workload(key, s.config) for key, s in self.supervisors.items()})
+        try:
+            await self.envoy.start(self._bootstrap(unix), concurrency=os.cpu_count() or 1)
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(supervisor.run(self.hold), name=f"workload {key.name}")
+                    for key, supervisor in self.supervisors.items()
+                ]
+                running.append(tasks.create_task(self.envoy.wait(), name="envoy"))
+                ready.set()
+                await stopping.wait()
+                await self._drain()
+                for task in running:
+                    task.cancel()
+        except* EnvoyError as group:
+            raise group.exceptions[0] from None
+        finally:
+            await self.hold.drain(0, hand_over=False)
+
+    async def _drain(self) -> None:
+        """New requests stay out, parked ones get their workload or an answer, running ones end."""
+        log.info("draining: %d parked", self.hold.throttler.pending())
+        deadline = asyncio.get_running_loop().time() + self.config.drain
+        await self.envoy.close_listeners()
+        await self.hold.throttler.emptied(self.config.drain)
+        self.hold.throttler.drain()
+        try:
+            async with asyncio.timeout_at(deadline):
+                while any(self.demand(key).in_flight for key in self.supervisors):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            log.warning("cutting requests that still run after %.0f s", self.config.drain)
+
+    def _bootstrap(self, unix: Path) -> dict[str, object]:
+        workloads = self.config.workloads
+        return bootstrap.bootstrap(
+            bootstrap.BootstrapOptions(
+                listen=TcpAddress(*self.config.listen),
+                workloads=tuple(bootstrap.Workload(w.name, bootstrap.Protocol(w.protocol)) for w in workloads),
+                routes=tuple(
+                    Route(w.name, tuple(w.hosts), prefix)
+                    for w in workloads
+                    for prefix in w.prefixes
+                ),
+                hold_endpoints=(UnixAddress(str(unix)),),
+                admin=UnixAddress(str(self.envoy.admin_socket)),
+            )
+        )
+
+
+def _workload(key: WorkloadKey, config: WorkloadConfig) -> Workload:
+    probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in config.probes)
+    hold = Hold(config.hold.timeout, config.hold.max_pending, config.release.per_second)
+    return Workload(key, hold, probes)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Find out before Envoy does, whose message is hard to read."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another address with "
+                "`listen:`"
+            ) from error

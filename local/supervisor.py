@@ -1,0 +1,155 @@
+"""One workload's life: started when somebody waits for it, stopped when nobody has come for long.
+
+Tells Envoy and the hold server of its endpoint, in that order. Must not know requests.
+"""
+
+import asyncio
+import logging
+from enum import StrEnum
+
+from extproc.app import HoldServer
+from extproc.core.workload import WorkloadKey
+from istio.cluster import TcpAddress
+from local.config import WorkloadConfig
+from local.guard import Guard
+from local.process import Process, StartFailure
+from local.xds import EndpointDiscovery
+
+log = logging.getLogger(__name__)
+
+LOG_DELAY = 0.3
+"""How late an access-log entry may be: Envoy's flush interval of 0.1 s, and its way here. Requests
+that Envoy sent on before it heard that the endpoint is gone are known by then."""
+APPLY_TIMEOUT = 5.0
+"""An Envoy that has not taken an update by then is stuck; the workload must not wait for it."""
+
+
+class Phase(StrEnum):
+    """Where a workload is in its life."""
+
+    ZERO = "Zero"
+    WAKING = "Waking"
+    WARM = "Warm"
+    STOPPING = "Stopping"
+
+
+class Supervisor:
+    """Runs one workload on demand."""
+
+    def __init__(
+        self,
+        config: WorkloadConfig,
+        key: WorkloadKey,
+        cluster: str,
+        *,
+        endpoints: EndpointDiscovery,
+        guard: Guard,
+    ) -> None:
+        self.config = config
+        self.phase = Phase.ZERO
+        self.wakes = 0
+        self.last_wake_seconds: float | None = None
+        self.last_failure = ""
+        self._key = key
+        self._cluster = cluster
+        self._endpoints = endpoints
+        self._guard = guard
+        self._wanted = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Supervisor {self._key} {self.phase}>"
+
+    def wake(self) -> None:
+        """Somebody waits: start, or if about to stop, do not."""
+        self._wanted.set()
+
+    async def run(self, hold: HoldServer) -> None:
+        """Start and stop the workload for ever; cancelling it stops the workload."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self._live(hold)
+
+    async def _live(self, hold: HoldServer) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        self.phase = Phase.WAKING
+        process = Process(self.config, self._guard)
+        try:
+            await process.start()
+        except StartFailure as failure:
+            self.phase = Phase.ZERO
+            self.last_failure = failure.reason
+            log.warning("%s cannot start: %s", self.config.name, failure.reason)
+            hold.throttler.start_failed(self._key, failure.reason)
+            return
+        try:
+            self.wakes += 1
+            self.last_wake_seconds = clock() - begun
+            self.last_failure = ""
+            log.info("%s is up after %.2f s", self.config.name, self.last_wake_seconds)
+            await self._serve(hold, process)
+        finally:
+            self.phase = Phase.STOPPING
+            self._close(hold)
+            await process.stop(self.config.stop.grace)
+            self.phase = Phase.ZERO
+
+    async def _serve(self, hold: HoldServer, process: Process) -> None:
+        while True:
+            self._open(hold, process)
+            if not await self._until_idle(hold, process):
+                log.warning("%s went down by itself: %s", self.config.name, process.epitaph())
+                return
+            self.phase = Phase.STOPPING
+            version = self._close(hold)
+            if await self._until_quiet(hold, process, version):
+                log.info("%s was idle: stopped", self.config.name)
+                return
+
+    def _open(self, hold: HoldServer, process: Process) -> None:
+        self._wanted.clear()
+        self.phase = Phase.WARM
+        # Envoy first: whoever is let go finds the endpoint there.
+        self._endpoints.set_endpoints(self._cluster, [TcpAddress(*process.address)])
+        hold.throttler.endpoints_changed(self._key, 1)
+
+    def _close(self, hold: HoldServer) -> int:
+        version = self._endpoints.set_endpoints(self._cluster, [])
+        hold.throttler.endpoints_changed(self._key, 0)
+        return version
+
+    async def _until_idle(self, hold: HoldServer, process: Process) -> bool:
+        """Whether it became idle; False if the process ended first."""
+        after = self.config.idle.after
+        clock = asyncio.get_running_loop().time
+        while not process.exited.is_set():
+            demand = hold.demand(self._key)
+            if demand.is_idle(after, clock()):
+                return True
+            idle_at = demand.last_request + after
+            pause = idle_at - clock() if idle_at > clock() else min(1.0, after)
+            await _wait(process.exited, pause)
+        return False
+
+    async def _until_quiet(self, hold: HoldServer, process: Process, version: int) -> bool:
+        """Whether the last request has ended; False if another came, which keeps it running."""
+        try:
+            async with asyncio.timeout(APPLY_TIMEOUT):
+                await self._endpoints.applied(version)
+        except TimeoutError:
+            log.warning("Envoy has not confirmed that %s is going", self.config.name)
+        if await _wait(self._wanted, LOG_DELAY):
+            return False
+        while hold.demand(self._key).in_flight and not process.exited.is_set():
+            if await _wait(self._wanted, LOG_DELAY):
+                return False
+        return not self._wanted.is_set()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -1,0 +1,51 @@
+import pytest
+import yaml
+
+from istio.envoyfilter import envoy_filter
+from istio.gate import GateOptions, gate
+from istio.generate import GOLDEN, render
+from istio.protojson import to_dict
+
+OPTIONS = GateOptions(cluster_name="hold", chances=2)
+
+
+@pytest.mark.parametrize("name", ["envoyfilter.yaml", "gate.yaml"])
+def test_golden_file_is_current(name):
+    """People apply it and other tests load it; `python -m istio.generate` brings it up to date."""
+    assert (GOLDEN / name).read_text() == render()[name]
+
+
+def test_no_golden_file_is_left_over():
+    """A file that is no longer generated would be tested by nobody."""
+    assert {path.name for path in GOLDEN.iterdir()} == set(render())
+
+
+def test_filters_are_inserted_before_the_router_in_their_order_once_per_context():
+    """istiod applies patches in the order they are listed."""
+    document = yaml.safe_load(yaml.safe_dump(envoy_filter(OPTIONS, name="n", namespace="s")))
+    assert {"name": "n", "namespace": "s"} == document["metadata"]
+    patches = document["spec"]["configPatches"]
+    names = [part.name for part in gate(OPTIONS)]
+    assert [(context, name) for context in ("GATEWAY", "SIDECAR_OUTBOUND") for name in names] == [
+        (patch["match"]["context"], patch["patch"]["value"]["name"]) for patch in patches
+    ]
+    assert {("HTTP_FILTER", "INSERT_BEFORE", "envoy.filters.http.router")} == {
+        (
+            patch["applyTo"],
+            patch["patch"]["operation"],
+            patch["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"],
+        )
+        for patch in patches
+    }
+
+
+def test_contexts_are_the_callers_choice():
+    """A mesh without sidecars, or one where only callers inside it should wait."""
+    document = yaml.safe_load(
+        yaml.safe_dump(envoy_filter(OPTIONS, name="n", namespace="s", contexts=("GATEWAY",)))
+    )
+    patches = document["spec"]["configPatches"]
+    assert [to_dict(part) for part in gate(OPTIONS)] == [
+        patch["patch"]["value"] for patch in patches
+    ]
+    assert {"GATEWAY"} == {patch["match"]["context"] for patch in patches}

@@ -1,0 +1,196 @@
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+from envoy_data_plane.envoy.extensions.common.matching.v3 import ExtensionWithMatcher
+from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
+    Composite,
+    ExecuteFilterAction,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ExternalProcessor
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpFilter,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
+
+from istio.gate import GateOptions, gate
+
+OPTIONS = GateOptions(cluster_name="hold")
+T = TypeVar("T")
+
+
+def unpack(packed: Any, kind: type[T]) -> T:
+    message = packed.unpack()
+    assert isinstance(message, kind)
+    return message
+
+
+def inside(part: HttpFilter, kind: type[T], mark_header: str = OPTIONS.mark_header) -> T:
+    """The filter that `part` creates for a request marked `0`, and for no other."""
+    wrapper: Any = unpack(part.typed_config, ExtensionWithMatcher)
+    assert unpack(wrapper.extension_config.typed_config, Composite) == Composite()
+    tree = wrapper.xds_matcher.matcher_tree
+    header = unpack(tree.input.typed_config, HttpRequestHeaderMatchInput)
+    assert header.header_name == mark_header
+    assert wrapper.xds_matcher.on_no_match is None
+    ((value, match),) = tree.exact_match_map.map.items()
+    assert value == "0"
+    execute: Any = unpack(match.action.typed_config, ExecuteFilterAction)
+    assert execute.typed_config.name == part.name
+    return unpack(execute.typed_config.typed_config, kind)
+
+
+def mutations(mutation: Any) -> list[tuple[str, str]]:
+    return [
+        ("remove", each.remove)
+        if each.remove
+        else (
+            each.append.append_action.name,
+            f"{each.append.header.key}: {each.append.header.value}",
+        )
+        for each in mutation.mutations.request_mutations
+    ]
+
+
+def holds(options: GateOptions) -> list[Any]:
+    return [
+        inside(part, ExternalProcessor)
+        for part in gate(options)
+        if part.name.startswith("layby.hold")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chances", "expected"),
+    [
+        (1, "mark.1 hold.1 unmark"),
+        (2, "mark.1 hold.1 mark.2 hold.2 unmark"),
+        (3, "mark.1 hold.1 mark.2 hold.2 mark.3 hold.3 unmark"),
+    ],
+)
+def test_every_hold_follows_a_fresh_mark_and_the_mark_is_removed_last(chances, expected):
+    """A later chance must see the endpoints as they are then; no workload may see the mark."""
+    names = [part.name for part in gate(GateOptions(cluster_name="hold", chances=chances))]
+    assert [f"layby.{name}" for name in expected.split()] == names
+
+
+def test_the_first_mark_runs_for_every_request_and_drops_the_clients_own():
+    """A client that sends the mark itself could otherwise have any request held."""
+    first = unpack(gate(OPTIONS)[0].typed_config, HeaderMutation)
+    expected = [
+        ("remove", "x-layby-eps"),
+        (
+            "OVERWRITE_IF_EXISTS_OR_ADD",
+            "x-layby-eps: %CEL(upstream.num_endpoints == 0 && "
+            "xds.cluster_name.startsWith('outbound|') ? '0' : '')%",
+        ),
+    ]
+    assert expected == mutations(first)
+
+
+def test_a_later_mark_is_the_first_one_again_for_marked_requests():
+    """A request that is no longer without endpoints must lose its mark."""
+    first, _, second, *_ = gate(OPTIONS)
+    assert unpack(first.typed_config, HeaderMutation) == inside(second, HeaderMutation)
+
+
+def test_the_unmark_only_removes():
+    """Warm requests have no mark, so it too is created for marked ones only."""
+    assert [("remove", "x-layby-eps")] == mutations(inside(gate(OPTIONS)[-1], HeaderMutation))
+
+
+def test_each_hold_tells_the_server_which_chance_it_is():
+    """The server learns from it that a release was early, and when not to send one back."""
+    told = [
+        {entry.key: entry.value for entry in hold.grpc_service.initial_metadata}
+        for hold in holds(OPTIONS)
+    ]
+    assert [{"x-layby-chance": n, "x-layby-chances": "3"} for n in "123"] == told
+
+
+def test_a_lost_server_is_retried_on_another_within_the_chance():
+    """Without the host predicate the retry may go back to the server that died."""
+    policy = holds(OPTIONS)[0].grpc_service.retry_policy
+    assert policy.retry_on.split(",") == [
+        "connect-failure",
+        "refused-stream",
+        "unavailable",
+        "reset",
+        "cancelled",
+        "internal",
+    ]
+    assert (5, 5) == (policy.num_retries, policy.host_selection_retry_max_attempts)
+    assert ["envoy.retry_host_predicates.previous_hosts"] == [
+        predicate.name for predicate in policy.retry_host_predicate
+    ]
+    assert timedelta(milliseconds=25) == policy.retry_back_off.base_interval
+    assert timedelta(milliseconds=250) == policy.retry_back_off.max_interval
+
+
+def test_only_request_headers_cross_to_the_server_and_its_loss_fails_open():
+    """Bodies stay in Envoy; a hold layer that is gone must not take the workload with it."""
+    hold = holds(OPTIONS)[0]
+    mode = hold.processing_mode
+    assert hold.failure_mode_allow
+    assert ("SEND", "SKIP") == (mode.request_header_mode.name, mode.response_header_mode.name)
+    assert ("NONE", "NONE") == (mode.request_body_mode.name, mode.response_body_mode.name)
+    assert ("SKIP", "SKIP") == (mode.request_trailer_mode.name, mode.response_trailer_mode.name)
+    assert ["xds.cluster_name", "xds.route_name"] == hold.request_attributes
+
+
+def test_options_reach_the_filters():
+    """Each option that is not obeyed would be found in production only."""
+    options = GateOptions(
+        cluster_name="elsewhere",
+        chances=1,
+        message_timeout_seconds=1.5,
+        mark_header="x-mark",
+        cluster_prefix="inbound|",
+        retries=2,
+        retry_base_seconds=0.1,
+        retry_max_seconds=0.2,
+    )
+    mark, part, unmark = gate(options)
+    hold: Any = inside(part, ExternalProcessor, "x-mark")
+    policy = hold.grpc_service.retry_policy
+    assert "elsewhere" == hold.grpc_service.envoy_grpc.cluster_name
+    assert timedelta(seconds=1.5) == hold.message_timeout
+    assert (2, timedelta(seconds=0.1), timedelta(seconds=0.2)) == (
+        policy.num_retries,
+        policy.retry_back_off.base_interval,
+        policy.retry_back_off.max_interval,
+    )
+    removal, addition = mutations(unpack(mark.typed_config, HeaderMutation))
+    assert ("remove", "x-mark") == removal
+    assert "xds.cluster_name.startsWith('inbound|')" in addition[1]
+    assert [("remove", "x-mark")] == mutations(inside(unmark, HeaderMutation, "x-mark"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cluster_name": ""},
+        {"chances": 0},
+        {"chances": 6},
+        {"message_timeout_seconds": 0},
+        {"message_timeout_seconds": 3600.5},
+        {"mark_header": "X-Layby"},
+        {"mark_header": ":path"},
+        {"cluster_prefix": "it's"},
+        {"cluster_prefix": "50%"},
+        {"retries": -1},
+        {"retry_base_seconds": 0},
+        {"retry_base_seconds": 1, "retry_max_seconds": 0.5},
+    ],
+)
+def test_options_that_envoy_would_refuse_or_misread_are_refused(wrong):
+    """istiod accepts a bad EnvoyFilter and every proxy then rejects its listener."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        GateOptions(**{"cluster_name": "hold", **wrong})
+
+
+@pytest.mark.parametrize("limits", [{"chances": 5}, {"message_timeout_seconds": 3600}])
+def test_the_bounds_themselves_are_allowed(limits):
+    """An hour is Envoy's own cap, and the default."""
+    assert gate(GateOptions(**{"cluster_name": "hold", **limits}))
