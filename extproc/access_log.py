@@ -4,7 +4,8 @@ Must not know what demand decides.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import grpc
 
@@ -27,6 +28,7 @@ class AccessLog:
         self._find = find
         self._workloads: Mapping[WorkloadKey, Workload] = {}
         self._windows: dict[WorkloadKey, DemandWindow] = {}
+        self._closing = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, to be added to a server."""
@@ -52,11 +54,19 @@ class AccessLog:
 
     async def receive(self, _messages: object, context: Context) -> bytes:
         """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""
-        while isinstance(message := await context.read(), bytes):
-            now = asyncio.get_running_loop().time()
-            for entry in parse(message):
-                self._count(entry, now)
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            while isinstance(message := await _first(context.read(), closing), bytes):
+                now = asyncio.get_running_loop().time()
+                for entry in parse(message):
+                    self._count(entry, now)
+        finally:
+            closing.cancel()
         return b""
+
+    def close(self) -> None:
+        """End every stream with OK: a drain would otherwise wait for Envoys to end them."""
+        self._closing.set()
 
     def _count(self, entry: Entry, now: float) -> None:
         key = self._find(entry.cluster)
@@ -72,3 +82,13 @@ class AccessLog:
                 window.continued(entry.stream, now)
             case Moment.ENDED:
                 window.ended(entry.stream, now)
+
+
+async def _first(reading: Awaitable[object], closing: asyncio.Future[Any]) -> object:
+    """What was read, or None if closing came first."""
+    read = asyncio.ensure_future(reading)
+    try:
+        await asyncio.wait((read, closing), return_when=asyncio.FIRST_COMPLETED)
+        return read.result() if read.done() else None
+    finally:
+        read.cancel()

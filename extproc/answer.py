@@ -31,9 +31,10 @@ class Style(Enum):
     @classmethod
     def of(cls, content_type: str, accept: str) -> "Style":
         """Judge by the request's `content-type` and `accept` headers."""
-        if content_type.startswith(cls.GRPC.value):
+        # Envoy's own test: only then does it turn an answer into a gRPC status.
+        if content_type == cls.GRPC.value or content_type.startswith(f"{cls.GRPC.value}+"):
             return cls.GRPC
-        if "json" in accept:
+        if "json" in accept.lower():
             return cls.JSON
         return cls.TEXT
 

@@ -80,6 +80,9 @@ class HoldServer:
                 one, whoever is still parked when patience ends is told to come again.
         """
         await self._server.serving(ready=False)
+        if not hand_over:
+            await self.throttler.emptied(patience)
+        self._access_log.close()
         if hand_over:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._server.stop(patience), name="stop")
@@ -89,6 +92,5 @@ class HoldServer:
                 self._processor.hand_over()
                 self.throttler.drain()
             return
-        await self.throttler.emptied(patience)
         self.throttler.drain()
         await self._server.stop(LAST_WORDS)

@@ -7,11 +7,12 @@ or why.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import NoReturn
 
 import grpc
 
 from extproc.answer import answer
-from extproc.core.outcome import Outcome, Verdict
+from extproc.core.outcome import Outcome
 from extproc.core.workload import Chance, WorkloadKey
 from extproc.throttler import Throttler
 from extproc.wire.ext_proc import CONTINUE, SERVICE, ProtocolError, immediate, parse
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
 """gRPC metadata by which the gate says which of its hold filters asks."""
+
+_CHANCES = frozenset("123456789")
+"""As junk must not become a number that no sum survives."""
 
 Context = grpc.aio.ServicerContext[object, bytes]
 
@@ -61,11 +65,11 @@ class Processor:
         """Serve one stream (envoy.service.ext_proc.v3.ExternalProcessor.Process)."""
         message = await context.read()
         if not isinstance(message, bytes):
-            return self._refuse(context, "the stream ended before its first message")
+            return await _refuse(context, "the stream ended before its first message")
         try:
             arrival = parse(message)
         except ProtocolError as error:
-            return self._refuse(context, str(error))
+            return await _refuse(context, str(error))
         key = self._find(arrival.cluster)
         if key is None:
             return CONTINUE
@@ -78,20 +82,16 @@ class Processor:
         if verdict.outcome is not Outcome.PROBED:
             self._asked(key)
         if verdict.outcome is Outcome.DRAINED and self._handing_over:
-            return self._fail(context, verdict)
+            # Aborting sends nothing but a status, which Envoy's retry policy takes elsewhere; a
+            # status that is set comes after an empty message, which costs the request a chance.
+            await context.abort(grpc.StatusCode.UNAVAILABLE, verdict.detail)
         refusal = answer(verdict, style, clock() - arrived)
         return immediate(refusal) if refusal else CONTINUE
 
-    def _fail(self, context: Context, verdict: Verdict) -> bytes:
-        context.set_code(grpc.StatusCode.UNAVAILABLE)
-        context.set_details(verdict.detail)
-        return b""
 
-    def _refuse(self, context: Context, problem: str) -> bytes:
-        log.warning("bad ext_proc stream from %s: %s", context.peer(), problem)
-        context.set_code(grpc.StatusCode.INVALID_ARGUMENT)
-        context.set_details(problem)
-        return b""
+async def _refuse(context: Context, problem: str) -> NoReturn:
+    log.warning("bad ext_proc stream from %s: %s", context.peer(), problem)
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
 
 
 def _chance(context: Context) -> Chance:
@@ -101,6 +101,6 @@ def _chance(context: Context) -> Chance:
             number = str(value)
         elif name == CHANCES:
             total = str(value)
-    if number.isdecimal() and total.isdecimal():
+    if number in _CHANCES and total in _CHANCES:
         return Chance(int(number), int(total))
     return Chance()

@@ -53,11 +53,11 @@ class Throttler:
         waiter: asyncio.Future[Verdict] = loop.create_future()
         self._waiters[ticket.id] = waiter
         expiry = loop.call_at(ticket.deadline, self._expire, ticket)
-        if self._queue.wants_wake(key):
-            self._waker.wake(key)
-        else:
-            self._schedule(key)
         try:
+            if self._queue.wants_wake(key):
+                self._waker.wake(key)
+            else:
+                self._schedule(key)
             return await waiter
         finally:
             expiry.cancel()
@@ -67,6 +67,9 @@ class Throttler:
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:
         """Take the whole new set of workloads; requests for those that are gone go on."""
         self._answer(self._queue.replace(workloads), UNMANAGED)
+        # Their pace may be another one now.
+        for key in tuple(self._timers):
+            self._schedule(key)
 
     def endpoints_changed(self, key: WorkloadKey, ready: int) -> None:
         """So many endpoints of the workload are ready now."""

@@ -199,7 +199,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")  # keep no file system busy
     marker, grace_seconds = sys.argv[1], float(sys.argv[2])
-    os.write(sys.stdout.fileno(), READY)
+    with suppress(OSError):  # layby may be gone already
+        os.write(sys.stdout.fileno(), READY)
     groups = listen(sys.stdin.buffer)
     sys.exit(0 if Hunt(groups, marker).run(grace_seconds) else 1)
 

@@ -84,8 +84,8 @@ class Source:
             if step == _KEY:
                 node = anchor
                 break
+            field = _join(field, step if isinstance(node, SequenceNode) else str(step))
             anchor, node = _child(node, step)
-            field = _join(field, step)
             line = line if anchor is None else anchor.start_mark.line
         return Place(field, line + 1, node)
 

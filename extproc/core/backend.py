@@ -5,22 +5,30 @@ The part of the hold queue that concerns a single workload. Must not know of the
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from math import inf
 
 from extproc.core.coldstart import ColdStarts
 from extproc.core.outcome import Cause, Outcome, Verdict
 from extproc.core.probe import Request, match_probe
 from extproc.core.workload import Workload, WorkloadKey
 
+SLOW_START_STEP = 0.005
+"""Seconds between the first request let go and the next two, the next four and so on. If Envoy
+cannot route yet, the first ones come back within that time and the rest is still here. A crowd let
+go too early would also keep Envoy's workers too busy to take the update that they wait for."""
+WORTH_RESCHEDULING = 0.002
+
 
 @dataclass(eq=False, frozen=True, slots=True)
 class Ticket:
-    """A parked request."""
+    """A parked request; `not_before` is when its own Envoy may be able to route it."""
 
     id: int
     key: WorkloadKey
     arrived: float
     deadline: float
+    not_before: float
 
 
 @dataclass(eq=False, slots=True)
@@ -33,6 +41,10 @@ class Backend:
     """In order of arrival."""
     schedule: list[tuple[float, int]] = field(default_factory=list)
     """A heap of (not before, ticket id); only while endpoints are ready."""
+    paced: float = -inf
+    """When the pace let the last one go; a late loop does not push back those that follow."""
+    begin: float = 0.0
+    """When the schedule begins."""
     ready: int = 0
     ready_at: float = 0.0
     released_at: float | None = None
@@ -40,11 +52,11 @@ class Backend:
     last_failure: tuple[str, float] | None = None
     """Why the last start failed, and until when that is the answer."""
 
-    def park(self, ticket: Ticket, pause: float) -> None:
-        """Let `ticket` wait: for endpoints, or if there are any, for `pause` seconds."""
+    def park(self, ticket: Ticket) -> None:
+        """Let `ticket` wait: for endpoints, or if there are any, for its own time."""
         self.waiting[ticket.id] = ticket
         if self.ready:
-            heappush(self.schedule, (ticket.arrived + pause, ticket.id))
+            heappush(self.schedule, (ticket.not_before, ticket.id))
         elif self.waking_since is None:
             self.waking_since = ticket.arrived
 
@@ -76,6 +88,7 @@ class Backend:
         """The first endpoint is ready: the cold start, if it was one, is over."""
         self.ready_at = now
         self.released_at = None
+        self.paced = -inf
         self.last_failure = None
         if self.waking_since is not None:
             self.cold_starts.succeeded(now - self.waking_since)
@@ -88,19 +101,36 @@ class Backend:
             self.waking_since = now
 
     def reschedule(self, begin: float) -> None:
-        """Let everybody go from `begin` on, at the pace that the workload asks for."""
+        """Let everybody go from `begin` on, slowly at first."""
+        self.begin = begin
+        self.schedule = [
+            (max(ticket.not_before, begin + _slow_start(place)), ticket.id)
+            for place, ticket in enumerate(self.waiting.values())
+        ]
+        heapify(self.schedule)
+
+    def postpone(self, begin: float) -> None:
+        """Begin again at `begin` if that is later: somebody was let go too early."""
+        if begin > self.begin + WORTH_RESCHEDULING:
+            self.reschedule(begin)
+
+    def next_due(self) -> float | None:
+        """When the next one may go, at the pace that the workload asks for."""
+        # Who left meanwhile is still scheduled: leaving must not cost a search.
+        while self.schedule and self.schedule[0][1] not in self.waiting:
+            heappop(self.schedule)
+        if not self.schedule:
+            return None
+        due = self.schedule[0][0]
         rate = self.workload.hold.release_rate
-        step = 1.0 / (rate * self.ready) if rate else 0.0
-        # Ascending already, which is a valid heap.
-        self.schedule = [(begin + i * step, id_) for i, id_ in enumerate(self.waiting)]
+        return max(due, self.paced + 1.0 / (rate * self.ready)) if rate else due
 
     def due(self, now: float, limit: int) -> list[Ticket]:
         """Up to `limit` tickets that may go now; they are still waiting."""
         due: list[Ticket] = []
-        while self.schedule and self.schedule[0][0] <= now and len(due) < limit:
-            # Who left meanwhile is still scheduled: leaving must not cost a search.
-            if ticket := self.waiting.get(heappop(self.schedule)[1]):
-                due.append(ticket)
+        while len(due) < limit and (at := self.next_due()) is not None and at <= now:
+            self.paced = at
+            due.append(self.waiting[heappop(self.schedule)[1]])
         if due:
             self.released_at = now
         return due
@@ -108,3 +138,8 @@ class Backend:
     def take(self, tickets: Iterable[Ticket]) -> int:
         """Remove `tickets`; return how many of them were there."""
         return sum(self.waiting.pop(ticket.id, None) is not None for ticket in tickets)
+
+
+def _slow_start(place: int) -> float:
+    """When the request in this place goes: 1, 2, 4, 8 ... of them at a time."""
+    return ((place + 1).bit_length() - 1) * SLOW_START_STEP

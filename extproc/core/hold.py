@@ -93,8 +93,9 @@ class HoldQueue:
             backend.released_at = now
             return READY
         self._last_id += 1
-        ticket = Ticket(self._last_id, key, now, now + backend.workload.hold.timeout)
-        backend.park(ticket, pause)
+        deadline = now + backend.workload.hold.timeout
+        ticket = Ticket(self._last_id, key, now, deadline, now + pause)
+        backend.park(ticket)
         self._pending += 1
         return ticket
 
@@ -112,6 +113,7 @@ class HoldQueue:
         released_at = backend.released_at
         if chance.number > 1 and released_at is not None and now - released_at <= BOUNCE:
             self._settle.came_back(now - backend.ready_at)
+            backend.postpone(max(now, backend.ready_at + self._settle.wait))
         return self._settle.pause(chance, since_ready=now - backend.ready_at)
 
     def leave(self, ticket: Ticket) -> None:
@@ -140,7 +142,7 @@ class HoldQueue:
         if was_down:
             self._settle.kept()
             backend.came_up(now)
-        backend.reschedule(max(now, backend.ready_at + self._settle.wait))
+            backend.reschedule(now + self._settle.wait)
 
     def start_failed(
         self, key: WorkloadKey, reason: str, now: float
@@ -171,7 +173,7 @@ class HoldQueue:
     def next_due(self, key: WorkloadKey) -> float | None:
         """When `due` will next have somebody, as things stand."""
         backend = self._backends.get(key)
-        return backend.schedule[0][0] if backend and backend.schedule else None
+        return backend.next_due() if backend else None
 
     def wants_wake(self, key: WorkloadKey) -> bool:
         """Whether somebody waits for a workload that has no ready endpoint."""

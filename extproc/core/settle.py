@@ -7,8 +7,10 @@ from extproc.core.workload import Chance
 
 GROWTH = 1.25
 DECAY = 0.98
-LEAST_PAUSE = 0.02
-"""Even where Envoy has always been quick, a request that came back waits for something."""
+SECOND_CHANCE_FACTOR = 4.0
+LEAST_SECOND_PAUSE = 0.25
+"""Once a request has come back, its Envoy is slow: a short wait more would often be in vain, and
+the last chance is a long one."""
 
 
 class Settle:
@@ -46,5 +48,5 @@ class Settle:
             return left if left > 0 else self.wait
         if chance.is_last:
             return self._last_chance
-        pause = max(self.wait, LEAST_PAUSE) * 2.0 ** (chance.number - 1)
-        return max(min(self._ceiling, pause), self.wait - since_ready)
+        pause = max(self.wait * SECOND_CHANCE_FACTOR, LEAST_SECOND_PAUSE)
+        return min(self._ceiling, pause)

@@ -14,6 +14,9 @@ from extproc.wire.gen.accesslog_pb2 import AccessLogType
 from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+CLUSTER_TAG = "layby.cluster"
+"""The custom tag in which the cluster is logged too (`%UPSTREAM_CLUSTER%`): the entry's own field
+is empty when a request starts."""
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 """envoy.config.core.v3.RequestMethod by number."""
 
@@ -31,7 +34,7 @@ _MOMENTS = {moment.value: moment for moment in Moment}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One log entry; `stream` names the request for as long as it lives."""
+    """One log entry; `stream` names the request for as long as it lives, and no other."""
 
     moment: Moment
     cluster: str
@@ -48,8 +51,12 @@ def parse(message: bytes) -> Iterator[Entry]:
     for entry in logs.log_entry:
         common, request = entry.common_properties, entry.request
         moment = _MOMENTS.get(common.access_log_type)
-        if moment and common.upstream_cluster and common.stream_id:
+        cluster = common.upstream_cluster or common.custom_tags.get(CLUSTER_TAG, "")
+        if moment and cluster:
             known = 0 <= request.request_method < len(METHODS)
             method = METHODS[request.request_method] if known else ""
             asked = Request(method, request.path, request.user_agent)
-            yield Entry(moment, common.upstream_cluster, common.stream_id, asked)
+            # The stream id is the request id, which a client may choose, and choose twice.
+            start = common.start_time
+            stream = f"{common.stream_id}/{start.seconds}.{start.nanos}"
+            yield Entry(moment, cluster, stream, asked)

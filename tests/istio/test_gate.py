@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 
 def unpack(packed: Any, kind: type[T]) -> T:
+    """Unpack an `Any` that must hold a `kind`."""
     message = packed.unpack()
     assert isinstance(message, kind)
     return message
@@ -42,6 +43,7 @@ def inside(part: HttpFilter, kind: type[T], mark_header: str = OPTIONS.mark_head
 
 
 def mutations(mutation: Any) -> list[tuple[str, str]]:
+    """What a header mutation does to a request, step by step."""
     return [
         ("remove", each.remove)
         if each.remove
@@ -54,6 +56,7 @@ def mutations(mutation: Any) -> list[tuple[str, str]]:
 
 
 def holds(options: GateOptions) -> list[Any]:
+    """The ext_proc filters of a gate."""
     return [
         inside(part, ExternalProcessor)
         for part in gate(options)
@@ -78,15 +81,11 @@ def test_every_hold_follows_a_fresh_mark_and_the_mark_is_removed_last(chances, e
 def test_the_first_mark_runs_for_every_request_and_drops_the_clients_own():
     """A client that sends the mark itself could otherwise have any request held."""
     first = unpack(gate(OPTIONS)[0].typed_config, HeaderMutation)
-    expected = [
+    condition = "upstream.num_endpoints == 0 && xds.cluster_name.startsWith('outbound|')"
+    assert [
         ("remove", "x-layby-eps"),
-        (
-            "OVERWRITE_IF_EXISTS_OR_ADD",
-            "x-layby-eps: %CEL(upstream.num_endpoints == 0 && "
-            "xds.cluster_name.startsWith('outbound|') ? '0' : '')%",
-        ),
-    ]
-    assert expected == mutations(first)
+        ("OVERWRITE_IF_EXISTS_OR_ADD", f"x-layby-eps: %CEL({condition} ? '0' : '')%"),
+    ] == mutations(first)
 
 
 def test_a_later_mark_is_the_first_one_again_for_marked_requests():
@@ -112,14 +111,7 @@ def test_each_hold_tells_the_server_which_chance_it_is():
 def test_a_lost_server_is_retried_on_another_within_the_chance():
     """Without the host predicate the retry may go back to the server that died."""
     policy = holds(OPTIONS)[0].grpc_service.retry_policy
-    assert policy.retry_on.split(",") == [
-        "connect-failure",
-        "refused-stream",
-        "unavailable",
-        "reset",
-        "cancelled",
-        "internal",
-    ]
+    assert "connect-failure,refused-stream,unavailable,reset,cancelled,internal" == policy.retry_on
     assert (5, 5) == (policy.num_retries, policy.host_selection_retry_max_attempts)
     assert ["envoy.retry_host_predicates.previous_hosts"] == [
         predicate.name for predicate in policy.retry_host_predicate
@@ -185,7 +177,7 @@ def test_options_reach_the_filters():
     ],
 )
 def test_options_that_envoy_would_refuse_or_misread_are_refused(wrong):
-    """istiod accepts a bad EnvoyFilter and every proxy then rejects its listener."""
+    """A bad EnvoyFilter passes istiod, and every proxy then refuses its listeners."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GateOptions(**{"cluster_name": "hold", **wrong})
 
