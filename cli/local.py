@@ -41,7 +41,8 @@ def local(path: Path, *, check: bool, log_level: str) -> None:
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     if check:
-        click.echo(f"{path}: valid, {len(config.workloads)} workloads")
+        count = len(config.workloads)
+        click.echo(f"{path}: valid, {count} workload{'s' if count > 1 else ''}")
         return
     session.set_up_logging(log_level)
 

@@ -124,7 +124,9 @@ class LocalMesh:
         return bootstrap.bootstrap(
             bootstrap.BootstrapOptions(
                 listen=TcpAddress(*self.config.listen),
-                workloads=tuple(bootstrap.Workload(w.name, bootstrap.Protocol(w.protocol)) for w in workloads),
+                workloads=tuple(
+                    bootstrap.Workload(w.name, bootstrap.Protocol(w.protocol)) for w in workloads
+                ),
                 routes=tuple(
                     Route(w.name, tuple(w.hosts), prefix)
                     for w in workloads

@@ -81,6 +81,8 @@ class Supervisor:
             self.phase = Phase.ZERO
             self.last_failure = failure.reason
             log.warning("%s cannot start: %s", self.config.name, failure.reason)
+            # Whoever asked for this start is told how it ended; the next one asks again.
+            self._wanted.clear()
             hold.throttler.start_failed(self._key, failure.reason)
             return
         try:
@@ -97,7 +99,7 @@ class Supervisor:
 
     async def _serve(self, hold: HoldServer, process: Process) -> None:
         while True:
-            self._open(hold, process)
+            await self._open(hold, process)
             if not await self._until_idle(hold, process):
                 log.warning("%s went down by itself: %s", self.config.name, process.epitaph())
                 return
@@ -107,11 +109,12 @@ class Supervisor:
                 log.info("%s was idle: stopped", self.config.name)
                 return
 
-    def _open(self, hold: HoldServer, process: Process) -> None:
+    async def _open(self, hold: HoldServer, process: Process) -> None:
         self._wanted.clear()
         self.phase = Phase.WARM
         # Envoy first: whoever is let go finds the endpoint there.
-        self._endpoints.set_endpoints(self._cluster, [TcpAddress(*process.address)])
+        version = self._endpoints.set_endpoints(self._cluster, [TcpAddress(*process.address)])
+        await self._applied(version)
         hold.throttler.endpoints_changed(self._key, 1)
 
     def _close(self, hold: HoldServer) -> int:
@@ -134,17 +137,20 @@ class Supervisor:
 
     async def _until_quiet(self, hold: HoldServer, process: Process, version: int) -> bool:
         """Whether the last request has ended; False if another came, which keeps it running."""
-        try:
-            async with asyncio.timeout(APPLY_TIMEOUT):
-                await self._endpoints.applied(version)
-        except TimeoutError:
-            log.warning("Envoy has not confirmed that %s is going", self.config.name)
+        await self._applied(version)
         if await _wait(self._wanted, LOG_DELAY):
             return False
         while hold.demand(self._key).in_flight and not process.exited.is_set():
             if await _wait(self._wanted, LOG_DELAY):
                 return False
         return not self._wanted.is_set()
+
+    async def _applied(self, version: int) -> None:
+        try:
+            async with asyncio.timeout(APPLY_TIMEOUT):
+                await self._endpoints.applied(version)
+        except TimeoutError:
+            log.warning("Envoy has not confirmed the endpoints of %s", self.config.name)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> bool:

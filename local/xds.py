@@ -1,37 +1,21 @@
 """Endpoint discovery for the local Envoy: an ADS server that knows one type, EDS.
 
-Owns which endpoints each cluster has and which version every Envoy has accepted.
+Owns which endpoints each cluster has, and the streams that carry them.
 Must not know processes, health or the hold server.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import NamedTuple
 
 import grpc
 import grpc.aio
-from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
-from envoy_data_plane.google.protobuf import Any
 
-from istio.cluster import TcpAddress, load_assignment
+from istio.cluster import TcpAddress
+from local.subscription import UNKNOWN, Assignment, Subscription
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-EDS_TYPE = Any.pack(ClusterLoadAssignment()).type_url
-
-log = logging.getLogger(__name__)
-
-
-class Assignment(NamedTuple):
-    """A cluster's endpoints and the version that brought them."""
-
-    version: int
-    endpoints: tuple[TcpAddress, ...]
-
-
-_UNKNOWN = Assignment(0, ())
 
 
 class EndpointDiscovery:
@@ -63,7 +47,7 @@ class EndpointDiscovery:
     def set_endpoints(self, cluster: str, addresses: Sequence[tuple[str, int]]) -> int:
         """Make `addresses` all the endpoints of `cluster`; return the version that has them."""
         endpoints = tuple(TcpAddress(*address) for address in addresses)
-        current = self._desired.get(cluster, _UNKNOWN)
+        current = self._desired.get(cluster, UNKNOWN)
         if current.endpoints == endpoints:
             return current.version
         latest = self._published_version + len(self._unpublished)
@@ -121,81 +105,12 @@ class EndpointDiscovery:
             del self._streams[subscription]
             self._report_progress()
 
-    def _response(self, subscription: "Subscription") -> DiscoveryResponse | None:
+    def _response(self, subscription: Subscription) -> DiscoveryResponse | None:
         return subscription.respond(self._published, self._published_version)
 
     def _report_progress(self) -> None:
         self._progress.set()
         self._progress = asyncio.Event()
-
-
-class Subscription:
-    """One Envoy's side of state-of-the-world EDS: what it asked for, was sent and accepted.
-
-    Decides and returns; the stream awaits. At most one response is unanswered at a time, so an
-    answer is never about an older one.
-    """
-
-    def __init__(self) -> None:
-        self.accepted = -1
-        """Whatever this Envoy asked for, it has in this version."""
-        self._names: frozenset[str] | None = None
-        self._sent = -1
-        self._nonce = ""
-        self._unanswered = False
-        self._foreign_types: list[str] = []
-
-    def __repr__(self) -> str:
-        state = "unanswered" if self._unanswered else "answered"
-        return f"<Subscription accepted={self.accepted} sent={self._sent} {state}>"
-
-    def receive(self, request: DiscoveryRequest) -> None:
-        """Take in a subscription, an ACK or a NACK."""
-        if request.type_url != EDS_TYPE:
-            if not request.response_nonce:
-                self._foreign_types.append(request.type_url)
-            return
-        if request.response_nonce != self._nonce:
-            return  # made before the last response arrived; the answer to that repeats the names
-        if self._unanswered:
-            self._unanswered = False
-            if request.error_detail is None:
-                self.accepted = self._sent
-            else:
-                log.error("Envoy refused endpoints: %s", request.error_detail.message)
-        names = frozenset(request.resource_names)
-        if self._names is None or not names <= self._names:
-            # Envoy waits for each name it newly asks for, even one that has no endpoints.
-            self.accepted = self._sent = -1
-        self._names = names
-
-    def respond(
-        self, assignments: Mapping[str, Assignment], version: int
-    ) -> DiscoveryResponse | None:
-        """Return what brings the Envoy up to `version`, if something has to be sent now."""
-        if self._foreign_types:
-            return DiscoveryResponse(
-                version_info="0", nonce="0", type_url=self._foreign_types.pop()
-            )
-        if self._names is None or self._unanswered or self._sent >= version:
-            return None
-        changed = {
-            name: assignment.endpoints
-            for name in sorted(self._names)
-            if (assignment := assignments.get(name, _UNKNOWN)).version > self.accepted
-        }
-        self._sent = version
-        if not changed:
-            self.accepted = version
-            return None
-        self._nonce = str(int(self._nonce or 0) + 1)
-        self._unanswered = True
-        return DiscoveryResponse(
-            version_info=str(version),
-            nonce=self._nonce,
-            type_url=EDS_TYPE,
-            resources=[Any.pack(load_assignment(*change)) for change in changed.items()],
-        )
 
 
 async def _read(

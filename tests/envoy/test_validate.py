@@ -2,11 +2,15 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from istio.cluster import TcpAddress, UnixAddress
 from istio.gate import GateOptions
+from istio.generate import GOLDEN, MESH
 from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Protocol, Workload, bootstrap
 from local.routes import Route
 
@@ -40,13 +44,27 @@ OPTIONS = BootstrapOptions(
 )
 def test_envoy_accepts_the_bootstrap(tmp_path, options):
     """The types say which fields exist; only Envoy says which values go together."""
-    path = tmp_path / "envoy.json"
-    path.write_text(json.dumps(bootstrap(options)))
+    assert (0, "") == validate(tmp_path, bootstrap(options))
+
+
+def test_envoy_accepts_the_golden_gate(tmp_path):
+    """It is what a mesh's proxies get, and no API server checks it."""
+    document: Any = bootstrap(replace(OPTIONS, gate=MESH, gated=False))
+    (listener,) = document["static_resources"]["listeners"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["http_filters"][:0] = yaml.safe_load((GOLDEN / "gate.yaml").read_text())
+    assert (0, "") == validate(tmp_path, document)
+
+
+def validate(folder: Path, document: dict[str, object]) -> tuple[int, str]:
+    """The exit status and the complaints of an Envoy that is shown the bootstrap."""
     assert ENVOY is not None
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(document))
     done = subprocess.run(
         [ENVOY, "--mode", "validate", "-c", path, "-l", "error"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (0, "") == (done.returncode, done.stderr)
+    return done.returncode, done.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from local.guard import MARKER, Guard
-from local.reaper import Group, Hunt, Stat, listen, processes, stat
+from local.reaper import Stat, stat
 
 ROOT = Path(__file__).parents[2]
 GRACE = 0.3
@@ -315,71 +315,3 @@ async def test_guard_of_a_nested_layby_does_not_carry_the_outer_marker(
     await guard.close()
 
     assert b"0123456789" not in environment
-
-
-def test_group_whose_number_was_given_away_is_left_alone():
-    """A leader with another start time is another group."""
-    with sleeper() as other:
-        leader = known(other.pid)
-        group = Group(other.pid, leader.started - 1)
-
-        assert Hunt([group], "NO=marker").run(0)
-        assert not group.is_alive()
-        assert alive(leader)
-        other.kill()
-
-
-def test_without_proc_groups_are_ended_politely_then_killed():
-    """There is no /proc on macOS: the groups are all that is known."""
-    command = [sys.executable, "-S", "-c", STUBBORN]
-    with (
-        sleeper() as polite,
-        subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as stubborn,
-    ):
-        assert stubborn.stdout is not None
-        stubborn.stdout.readline()
-        groups = [Group.led_by(polite.pid), Group.led_by(stubborn.pid)]
-
-        assert Hunt(groups, "NO=marker", by_process=False).run(0.05)
-        assert -signal.SIGTERM == polite.wait(1)
-        assert -signal.SIGKILL == stubborn.wait(1)
-
-
-def test_hunt_never_finds_itself():
-    """It may be below the processes that it looks for."""
-    parent = known(os.getppid())
-
-    found = Hunt([], environment_of(parent.pid).split(b"\0")[0].decode()).look()
-
-    assert parent in found
-    assert known(os.getpid()) not in found
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        ([], set()),
-        ([b"+7 100\n"], {Group(7, 100)}),
-        ([b"+7\n"], {Group(7, None)}),
-        ([b"+7 100\n", b"+8 200\n", b"-7\n"], {Group(8, 200)}),
-        ([b"-7\n"], set()),
-        ([b"+7 100\n", b"+7 300\n"], {Group(7, 300)}),
-        ([b"+7 100\n", b"+8 2x"], {Group(7, 100)}),
-        ([b"\n", b"+\n", b"hello\n"], set()),
-        ([b"+0\n", b"+1\n", b"+-5\n"], set()),
-    ],
-)
-def test_reaper_follows_what_it_is_told(lines: list[bytes], expected: set[Group]):
-    """A line may be cut short by layby's death; 0 and 1 would mean everybody."""
-    assert expected == listen(lines)
-
-
-def test_process_name_cannot_confuse_the_reaper(tmp_path: Path):
-    """The name in /proc/PID/stat may hold brackets, blanks and digits."""
-    program = tmp_path / "a) R 1 (1"
-    program.symlink_to(sys.executable)
-    with subprocess.Popen([str(program), *SLEEP[1:]], start_new_session=True) as odd:
-        assert until(lambda: known(odd.pid).group == odd.pid)
-        assert os.getpid() == known(odd.pid).parent
-        assert odd.pid in {process.pid for process in processes()}
-        odd.kill()
