@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from extproc.server import Server
-from istio.cluster import TcpAddress, UnixAddress
+from istio.address import TcpAddress, UnixAddress
 from istio.gate import GateOptions
 from local.address import free_port
 from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Workload, bootstrap

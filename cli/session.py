@@ -18,6 +18,7 @@ import click
 from local.app import LocalMesh
 from local.config import LocalConfig
 from local.envoy import EnvoyError
+from local.guard import GuardError
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -44,7 +45,7 @@ def run(config: LocalConfig, body: Body) -> int:
     try:
         with TemporaryDirectory(prefix="layby-") as folder:
             return asyncio.run(_run(config, Path(folder), body))
-    except* (EnvoyError, OSError) as group:
+    except* (EnvoyError, GuardError, OSError) as group:
         raise click.ClickException(str(_first(group))) from group
 
 

@@ -6,7 +6,6 @@ Must not know workloads or the filters that use the cluster.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple, TypeAlias
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakers,
@@ -36,24 +35,10 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 from envoy_data_plane.google.protobuf import Any
 
+from istio.address import Endpoint, TcpAddress, UnixAddress
+
 UNBOUNDED = 1_000_000
 CONNECT_TIMEOUT = timedelta(seconds=1)
-
-
-class TcpAddress(NamedTuple):
-    """An IP address and a port."""
-
-    host: str
-    port: int
-
-
-class UnixAddress(NamedTuple):
-    """The path of a unix socket."""
-
-    path: str
-
-
-Endpoint: TypeAlias = TcpAddress | UnixAddress
 
 
 def hold_cluster(

@@ -6,22 +6,11 @@ Must not know workloads or configuration.
 import secrets
 import socket
 from pathlib import Path
-from typing import NamedTuple
 
 LOOPBACK = "127.0.0.1"
 _LOWEST_PORT = 10_240
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _TRIES = 64
-
-
-class Address(NamedTuple):
-    """An IP address and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def free_port() -> int:

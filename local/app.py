@@ -13,7 +13,7 @@ from extproc.app import HoldServer
 from extproc.core.demand import Demand
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Hold, Workload, WorkloadKey
-from istio.cluster import TcpAddress, UnixAddress
+from istio.address import TcpAddress, UnixAddress
 from local import bootstrap
 from local.config import LocalConfig, WorkloadConfig
 from local.envoy import Envoy, EnvoyError
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 NAMESPACE = "local"
 SETTLE = 0.01
 """Seconds that a local Envoy takes at first sight to apply an endpoint."""
+LAST_WORDS = 1.0
+"""Seconds for the answers to those whose patience or ours has ended."""
 
 
 class LocalMesh:
@@ -80,7 +82,6 @@ class LocalMesh:
         try:
             await self._serve(ready, stopping)
         finally:
-            await self.envoy.stop()
             await self._guard.close()
 
     async def _serve(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
@@ -95,6 +96,7 @@ class LocalMesh:
                     for key, supervisor in self.supervisors.items()
                 ]
                 running.append(tasks.create_task(self.envoy.wait(), name="envoy"))
+                running.append(tasks.create_task(self._guard.watch(), name="guard"))
                 ready.set()
                 await stopping.wait()
                 await self._drain()
@@ -103,30 +105,38 @@ class LocalMesh:
         except* EnvoyError as group:
             raise group.exceptions[0] from None
         finally:
+            # Before the hold server, which would wait for the streams that only Envoy ends.
+            await self.envoy.stop()
             await self.hold.drain(0, hand_over=False)
 
     async def _drain(self) -> None:
-        """New requests stay out, parked ones get their workload or an answer, running ones end."""
+        """New requests stay out, parked ones get their workload or an answer, running ones end.
+
+        Envoy is asked what runs: an access log tells late of a request that has just come, and
+        not at all of an answer that its client has yet to read.
+        """
         log.info("draining: %d parked", self.hold.throttler.pending())
-        deadline = asyncio.get_running_loop().time() + self.config.drain
-        await self.envoy.close_listeners()
-        await self.hold.throttler.emptied(self.config.drain)
+        quiet = await self._quiet_within(self.config.drain)
         self.hold.throttler.drain()
+        if not quiet and not await self._quiet_within(LAST_WORDS):
+            log.warning("cutting requests that still run after %g s", self.config.drain)
+
+    async def _quiet_within(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout_at(deadline):
-                while any(self.demand(key).in_flight for key in self.supervisors):
+            async with asyncio.timeout(seconds):
+                await self.envoy.close_listeners()
+                while await self.envoy.is_busy():
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            log.warning("cutting requests that still run after %.0f s", self.config.drain)
+            return False
+        return True
 
     def _bootstrap(self, unix: Path) -> dict[str, object]:
         workloads = self.config.workloads
         return bootstrap.bootstrap(
             bootstrap.BootstrapOptions(
                 listen=TcpAddress(*self.config.listen),
-                workloads=tuple(
-                    bootstrap.Workload(w.name, bootstrap.Protocol(w.protocol)) for w in workloads
-                ),
+                workloads=tuple(bootstrap.Workload(w.name, w.protocol) for w in workloads),
                 routes=tuple(
                     Route(w.name, tuple(w.hosts), prefix)
                     for w in workloads

@@ -6,7 +6,6 @@ Must not do I/O, nor know what runs behind a workload's name.
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 
 from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
@@ -49,12 +48,13 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpConnectionManagerUpgradeConfig,
     HttpFilter,
 )
+from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.google.protobuf import Any
 
+from extproc.wire.access_log import CLUSTER_TAG
+from istio.address import Endpoint, TcpAddress
 from istio.cluster import (
     CONNECT_TIMEOUT,
-    Endpoint,
-    TcpAddress,
     envoy_address,
     hold_cluster,
     http2_upstream,
@@ -62,6 +62,7 @@ from istio.cluster import (
 )
 from istio.gate import GateOptions, gate
 from istio.protojson import to_dict
+from local.config import Protocol
 from local.routes import Route, cluster_name, virtual_hosts
 
 HOLD_CLUSTER = "layby-hold"
@@ -72,13 +73,6 @@ ACCESS_LOG_NAME = "layby"
 MAX_REQUEST_HEADERS_KIB = 96
 
 _NEVER = timedelta(0)  # Envoy reads a timeout of zero as none
-
-
-class Protocol(StrEnum):
-    """What a workload speaks; a gRPC server needs `http2`."""
-
-    HTTP1 = "http1"
-    HTTP2 = "http2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +230,7 @@ def _access_log(options: BootstrapOptions) -> AccessLog:
             grpc_service=_grpc(options.gate.cluster_name),
             transport_api_version=ApiVersion.V3,
             buffer_flush_interval=timedelta(seconds=options.log_flush_seconds),
+            custom_tags=[CustomTag(tag=CLUSTER_TAG, value="%UPSTREAM_CLUSTER%")],
         )
     )
     return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))

@@ -13,7 +13,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from local.address import LOOPBACK, Address
+from istio.address import TcpAddress
+from local.address import LOOPBACK
 from local.duration import Duration
 from local.fields import (
     Command,
@@ -35,7 +36,7 @@ CONFLICT = "conflict"  # the type of an error between fields, each of which is f
 _PORT_REFERENCE = re.compile(r"\$(?:PORT\b|\{PORT\})")
 
 
-class Route(NamedTuple):
+class Match(NamedTuple):
     """A host pattern and a path prefix."""
 
     host: str
@@ -166,9 +167,9 @@ class WorkloadConfig(_Section):
     probes: tuple[ProbeConfig, ...] = ()
 
     @property
-    def routes(self) -> tuple[Route, ...]:
+    def matches(self) -> tuple[Match, ...]:
         """Every pair of a host and a prefix that leads here."""
-        return tuple(Route(host, prefix) for host in self.hosts for prefix in self.prefixes)
+        return tuple(Match(host, prefix) for host in self.hosts for prefix in self.prefixes)
 
     def arguments(self, port: int) -> tuple[str, ...]:
         """Return the command with `$PORT` and `${PORT}` filled in."""
@@ -178,7 +179,7 @@ class WorkloadConfig(_Section):
 class LocalConfig(_Section):
     """The whole of `layby.yaml`."""
 
-    listen: Listen = Address(LOOPBACK, 8080)
+    listen: Listen = TcpAddress(LOOPBACK, 8080)
     """Where Envoy listens, written `host:port`."""
     max_pending: int = Field(default=20_000, ge=1, strict=True)
     """The bound on parked requests of all workloads together."""
@@ -208,10 +209,10 @@ class LocalConfig(_Section):
             owner.setdefault(workload.port, f"workload `{workload.name}`")
 
     def _taken_routes(self) -> Iterator[Conflict]:
-        owner: dict[Route, str] = {}
+        owner: dict[Match, str] = {}
         for index, workload in enumerate(self.workloads):
             said = [field for field in ("hosts", "prefixes") if field in workload.model_fields_set]
-            for route in workload.routes:
+            for route in workload.matches:
                 if route in owner:
                     reason = f"`{route}` already goes to workload `{owner[route]}`"
                     yield Conflict(("workloads", index, *said[:1]), reason)

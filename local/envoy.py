@@ -7,12 +7,14 @@ import asyncio
 import json
 import logging
 import os
+import re
 import shutil
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
 from local.guard import Guard
+from local.output import LineBuffer
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,7 @@ START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 WORDS = 5
 """Lines of Envoy's log that an error message quotes."""
+_BUSY = r"^http\.local\.downstream_(rq_active|cx_tx_bytes_buffered)$"
 
 
 class EnvoyError(Exception):
@@ -118,10 +121,19 @@ class Envoy:
         except OSError:
             return ""
         request = f"{method} {path} HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n"
-        writer.write(request.encode())
-        answer = await reader.read()
-        writer.close()
+        try:
+            writer.write(request.encode())
+            answer = await reader.read()
+        except OSError:  # Envoy ended meanwhile
+            return ""
+        finally:
+            writer.close()
         return answer.decode(errors="replace")
+
+    async def is_busy(self) -> bool:
+        """Whether a request is open, or an answer has not been sent to the last byte."""
+        stats = await self.ask("GET", f"/stats?filter={_BUSY}")
+        return any(value != "0" for value in re.findall(r"^http\..*: (\d+)", stats, re.MULTILINE))
 
     async def wait(self) -> None:
         """Return when Envoy ends by itself.
@@ -135,7 +147,7 @@ class Envoy:
         raise EnvoyError(f"Envoy ended with code {code}: {self.last_words()}")
 
     async def close_listeners(self) -> None:
-        """Accept no new connection, and let those open finish what they are at."""
+        """Soon accept no new connection, and have those open end with what they are at."""
         await self.ask("POST", "/drain_listeners?graceful")
 
     async def stop(self) -> None:
@@ -161,7 +173,8 @@ class Envoy:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         if process.stderr is None:
             return
-        async for raw in process.stderr:
-            line = raw.decode(errors="replace").strip()
-            self._words.append(line)
-            log.debug("envoy: %s", line)
+        lines = LineBuffer()  # a refused configuration may be quoted in one line
+        while data := await process.stderr.read(1 << 16):
+            for line in lines.feed(data):
+                self._words.append(line)
+                log.debug("envoy: %s", line)

@@ -11,7 +11,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
-from local.address import LOOPBACK, Address
+from istio.address import TcpAddress
+from local.address import LOOPBACK
 
 BASE = "base"  # in the validation context: the folder that relative paths start from
 RESERVED_ENVIRONMENT = frozenset({"LAYBY_RUN", "PORT"})
@@ -35,7 +36,7 @@ def at_least_one(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     return items
 
 
-def _listen(value: object) -> Address:
+def _listen(value: object) -> TcpAddress:
     host, _, port = str(value).rpartition(":")
     host = LOOPBACK if host == "localhost" else host.removeprefix("[").removesuffix("]")
     try:
@@ -44,7 +45,7 @@ def _listen(value: object) -> Address:
         host = ""
     if not host or not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
         raise ValueError("input should be an IP address and a port, such as 127.0.0.1:8080")
-    return Address(host, int(port))
+    return TcpAddress(host, int(port))
 
 
 def _name(text: str) -> str:
@@ -126,7 +127,7 @@ def _directory(path: Path, info: ValidationInfo) -> Path:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Listen = Annotated[Address, PlainValidator(_listen)]
+Listen = Annotated[TcpAddress, PlainValidator(_listen)]
 Name = Annotated[str, AfterValidator(_name)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], AfterValidator(at_least_one)]
 Prefixes = Annotated[

@@ -89,9 +89,8 @@ class Guard:
             await self._process.wait()
             if self._closing:
                 return
-            said = await _rest(self._process)
-            code = self._process.returncode
-            log.error("the guard process ended with code %s: starting another %s", code, said)
+            code, said = self._process.returncode, await _rest(self._process)
+            log.error("starting another guard process: one ended with code %s%s", code, said)
             try:
                 await self.start()
             except (OSError, GuardError):
@@ -129,12 +128,13 @@ async def _until_ready(process: Process) -> None:
         process.kill()
         raise GuardError(f"the guard process is not ready after {_START_SECONDS:g} s") from error
     if line != reaper.READY:
-        raise GuardError(f"the guard process fails: {line.decode()}{await _rest(process)}")
+        raise GuardError(f"the guard process fails: {line!r}{await _rest(process)}")
 
 
 async def _rest(process: Process) -> str:
-    """Read what a process that has ended had left to say."""
-    return (await process.stdout.read()).decode(errors="replace") if process.stdout else ""
+    """Read what a process that has ended had left to say, such as a traceback."""
+    said = (await process.stdout.read()).decode(errors="replace") if process.stdout else ""
+    return f": {said.strip()}" if said else ""
 
 
 def _adoption(group: Group) -> str:

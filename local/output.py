@@ -14,6 +14,9 @@ LONGEST_LINE = 4096
 _KEPT_LINES = 20
 _LONGEST_WORDS = 300
 _FLUSH_SECONDS = 0.2
+_BURST_BYTES = 32_768
+_BREATH_SECONDS = 0.05
+"""After each burst: a workload that prints without end must not take the hold server's time."""
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -73,6 +76,7 @@ class Output(asyncio.SubprocessProtocol):
         self._buffers = {stream: LineBuffer() for stream in Stream}
         self._tails = {stream: deque[str](maxlen=_KEPT_LINES) for stream in Stream}
         self._unread = set(Stream)
+        self._transport: asyncio.SubprocessTransport | None = None
 
     def tail(self, stream: Stream) -> tuple[str, ...]:
         """Return the last lines, oldest first."""
@@ -86,11 +90,18 @@ class Output(asyncio.SubprocessProtocol):
                     return words
         return ""
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, to slow down its pipes."""
+        if isinstance(transport, asyncio.SubprocessTransport):
+            self._transport = transport
+
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         """Cut what came into lines."""
         stream = Stream(fd)
         for line in self._buffers[stream].feed(data if isinstance(data, bytes) else data.encode()):
             self._forward(stream, line)
+        if len(data) >= _BURST_BYTES:
+            self._pause(fd)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
         """Take a last line without an end."""
@@ -108,6 +119,12 @@ class Output(asyncio.SubprocessProtocol):
             self._finish()
         else:
             self._loop.call_later(_FLUSH_SECONDS, self._finish)
+
+    def _pause(self, fd: int) -> None:
+        pipe = self._transport.get_pipe_transport(fd) if self._transport else None
+        if isinstance(pipe, asyncio.ReadTransport):
+            pipe.pause_reading()
+            self._loop.call_later(_BREATH_SECONDS, pipe.resume_reading)
 
     def _finish(self) -> None:
         if not self.exited.is_set():

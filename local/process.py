@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from local.address import Address, free_port, in_use
+from istio.address import TcpAddress
+from local.address import free_port, in_use
 from local.config import WorkloadConfig
 from local.output import Output, Stream
 from local.readiness import Readiness
@@ -67,10 +68,11 @@ class Process:
         self._output = Output(lambda *line: forward(workload.name, *line), self._ended)
         self._loop = asyncio.get_running_loop()
         self._port = 0
-        self._address: Address | None = None
+        self._address: TcpAddress | None = None
         self._transport: asyncio.SubprocessTransport | None = None
         self._group: Group | None = None
         self._started_at = 0.0
+        self._guarded = False
         self._asked = False
         self._killed = False
 
@@ -89,11 +91,16 @@ class Process:
         return self._group.pgid if self._group else None
 
     @property
-    def address(self) -> Address:
+    def address(self) -> TcpAddress:
         """Where it answers, once ready."""
         if self._address is None:
             raise RuntimeError(f"{self._workload.name} is not ready")
         return self._address
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """What it printed last on standard error, oldest first."""
+        return self._output.tail(Stream.STDERR)
 
     def epitaph(self) -> str:
         """Say how it ended, and its last words."""
@@ -104,7 +111,7 @@ class Process:
         ending = f"exited with code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
         return self._with_last_words(f"{ending} {lived}")
 
-    async def start(self) -> Address:
+    async def start(self) -> TcpAddress:
         """Start it and wait until it is ready; otherwise leave nothing behind.
 
         Raises:
@@ -137,7 +144,9 @@ class Process:
         if not gone and not await self._gone(self._group, _KILL_SECONDS):
             log.warning("%s: process group %s survives", self._workload.name, self.pid)
             return
-        self._forget()
+        self._release(self._group)
+        if self._transport:  # a daemon outside the group may hold its pipes open
+            self._transport.close()
 
     async def _spawn(self) -> None:
         workload = self._workload
@@ -161,8 +170,9 @@ class Process:
             raise StartFailure(reason) from error
         self._group = Group.led_by(self._transport.get_pid())
         self._guard.adopt(self._group.pgid)
+        self._guarded = True
 
-    async def _until_ready(self) -> Address:
+    async def _until_ready(self) -> TcpAddress:
         limit = self._workload.readiness.timeout
         readiness = Readiness(self._workload.readiness, self._port)
         async with asyncio.TaskGroup() as tasks:
@@ -189,16 +199,19 @@ class Process:
             return False
 
     def _ended(self) -> None:
-        if self._group and not self._group.is_alive():
-            self._guard.release(self._group.pgid)
-        if self._killed and self._transport:  # `stop` may have been cancelled
+        if self._killed and self._transport:
             self._transport.close()
+        if self._group is None:
+            return
+        if not self._group.is_alive():
+            self._release(self._group)
+        elif self._killed:  # `stop` may have been cancelled, and see no more of it
+            self._loop.call_later(_PAUSE_SECONDS, self._ended)
 
-    def _forget(self) -> None:
-        if self._group:
-            self._guard.release(self._group.pgid)
-        if self._transport:  # a daemon outside the group may hold its pipes open
-            self._transport.close()
+    def _release(self, group: Group) -> None:
+        if self._guarded:  # once: the number may be another workload's by the next time
+            self._guarded = False
+            self._guard.release(group.pgid)
 
     def _with_last_words(self, text: str) -> str:
         words = self._output.last_words()

@@ -6,7 +6,8 @@ Owns the attempts. Must not know processes, nor for how long to try.
 import asyncio
 from contextlib import suppress
 
-from local.address import LOOPBACK, Address
+from istio.address import TcpAddress
+from local.address import LOOPBACK
 from local.config import ReadinessConfig
 
 _HOSTS = (LOOPBACK, "::1")  # `localhost` is IPv6 first for some servers (Node, Vite)
@@ -23,20 +24,20 @@ class Readiness:
 
     def __str__(self) -> str:
         """Say what is tried and what came of it."""
-        address = Address(LOOPBACK, self._port)
+        address = TcpAddress(LOOPBACK, self._port)
         if self._config.http is None:
             return f"tcp {address}"
         return f"http {address}{self._config.http}{self._answer}"
 
-    async def passed(self) -> Address:
+    async def passed(self) -> TcpAddress:
         """Return when the workload is ready, and where."""
         while True:
             for host in _HOSTS:
-                if await self._try(Address(host, self._port)):
-                    return Address(host, self._port)
+                if await self._try(TcpAddress(host, self._port)):
+                    return TcpAddress(host, self._port)
             await asyncio.sleep(self._config.interval)
 
-    async def _try(self, address: Address) -> bool:
+    async def _try(self, address: TcpAddress) -> bool:
         try:
             async with asyncio.timeout(_ATTEMPT_SECONDS):
                 reader, writer = await asyncio.open_connection(*address)
@@ -62,7 +63,7 @@ class Readiness:
         return status[0] in "23"
 
 
-def _request(path: str, address: Address) -> bytes:
+def _request(path: str, address: TcpAddress) -> bytes:
     return (
         f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: layby-readiness\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"

@@ -139,7 +139,7 @@ def _repeated_keys(node: Node, field: str, seen: set[int]) -> Iterator[Problem]:
 
 
 def _marked(error: yaml.MarkedYAMLError) -> Problem:
-    message = " ".join(part for part in (error.problem, error.context) if part)
+    message = ", ".join(part for part in (error.context, error.problem) if part)
     if error.context == "while scanning an alias":
         message += ' (a plain * needs quotes: "*")'
     mark = error.problem_mark

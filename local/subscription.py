@@ -12,7 +12,8 @@ from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
 from envoy_data_plane.google.protobuf import Any
 
-from istio.cluster import TcpAddress, load_assignment
+from istio.address import TcpAddress
+from istio.cluster import load_assignment
 
 EDS_TYPE = Any.pack(ClusterLoadAssignment()).type_url
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
-from istio.cluster import TcpAddress
+from istio.address import TcpAddress
 from local.config import WorkloadConfig
 from local.guard import Guard
 from local.process import Process, StartFailure
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 LOG_DELAY = 0.3
 """How late an access-log entry may be: Envoy's flush interval of 0.1 s, and its way here. Requests
 that Envoy sent on before it heard that the endpoint is gone are known by then."""
+EARLY_END = 1.0
+"""A process that ends by itself so soon after it was ready has not really started: whoever waits
+for it hears why, rather than wait for it to end again and again."""
 APPLY_TIMEOUT = 5.0
 """An Envoy that has not taken an update by then is stuck; the workload must not wait for it."""
 
@@ -78,36 +81,44 @@ class Supervisor:
         try:
             await process.start()
         except StartFailure as failure:
-            self.phase = Phase.ZERO
-            self.last_failure = failure.reason
-            log.warning("%s cannot start: %s", self.config.name, failure.reason)
-            # Whoever asked for this start is told how it ended; the next one asks again.
-            self._wanted.clear()
-            hold.throttler.start_failed(self._key, failure.reason)
+            self._failed(hold, failure.reason)
             return
+        up_at = clock()
         try:
             self.wakes += 1
-            self.last_wake_seconds = clock() - begun
+            self.last_wake_seconds = up_at - begun
             self.last_failure = ""
             log.info("%s is up after %.2f s", self.config.name, self.last_wake_seconds)
-            await self._serve(hold, process)
+            was_idle = await self._serve(hold, process)
+            ended_early = not was_idle and clock() - up_at < EARLY_END
         finally:
             self.phase = Phase.STOPPING
             self._close(hold)
             await process.stop(self.config.stop.grace)
             self.phase = Phase.ZERO
+        if ended_early:
+            self._failed(hold, process.epitaph())
 
-    async def _serve(self, hold: HoldServer, process: Process) -> None:
+    def _failed(self, hold: HoldServer, reason: str) -> None:
+        self.phase = Phase.ZERO
+        self.last_failure = reason
+        log.warning("%s cannot start: %s", self.config.name, reason)
+        # Whoever asked for this start is told how it ended; the next one asks again.
+        self._wanted.clear()
+        hold.throttler.start_failed(self._key, reason)
+
+    async def _serve(self, hold: HoldServer, process: Process) -> bool:
+        """Whether it was idle in the end; False if the process ended first."""
         while True:
             await self._open(hold, process)
             if not await self._until_idle(hold, process):
                 log.warning("%s went down by itself: %s", self.config.name, process.epitaph())
-                return
+                return False
             self.phase = Phase.STOPPING
             version = self._close(hold)
             if await self._until_quiet(hold, process, version):
                 log.info("%s was idle: stopped", self.config.name)
-                return
+                return True
 
     async def _open(self, hold: HoldServer, process: Process) -> None:
         self._wanted.clear()

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
 
-from istio.cluster import TcpAddress
+from istio.address import TcpAddress
 from local.subscription import UNKNOWN, Assignment, Subscription
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"

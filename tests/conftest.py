@@ -1,6 +1,11 @@
 import asyncio
 
 import pytest
+from hypothesis import settings
+
+# The same examples everywhere, and no time limit on one: a test that may fail by chance is a bug.
+settings.register_profile("layby", derandomize=True, deadline=None, database=None)
+settings.load_profile("layby")
 
 
 @pytest.fixture

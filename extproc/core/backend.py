@@ -56,7 +56,9 @@ class Backend:
         """Let `ticket` wait: for endpoints, or if there are any, for its own time."""
         self.waiting[ticket.id] = ticket
         if self.ready:
-            heappush(self.schedule, (ticket.not_before, ticket.id))
+            place = len(self.waiting) - 1
+            not_before = max(ticket.not_before, self.begin + _slow_start(place))
+            heappush(self.schedule, (not_before, ticket.id))
         elif self.waking_since is None:
             self.waking_since = ticket.arrived
 

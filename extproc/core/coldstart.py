@@ -8,6 +8,7 @@ FIRST_GUESS = 5.0
 REMEMBERED = 32
 QUANTILE = 0.9
 BACKOFF_CEILING = 30.0
+DOUBLINGS = 5
 
 
 class ColdStarts:
@@ -25,7 +26,8 @@ class ColdStarts:
     def failed(self) -> float:
         """Count a failed start; return how long to refuse before the next try (1 s, doubling)."""
         self._failures += 1
-        return min(BACKOFF_CEILING, 2.0 ** (self._failures - 1))
+        # Bounded before it is raised: a broken image fails for weeks, and floats overflow.
+        return min(BACKOFF_CEILING, 2.0 ** min(self._failures - 1, DOUBLINGS))
 
     @property
     def expected(self) -> float:

@@ -113,7 +113,9 @@ class HoldQueue:
         released_at = backend.released_at
         if chance.number > 1 and released_at is not None and now - released_at <= BOUNCE:
             self._settle.came_back(now - backend.ready_at)
-            backend.postpone(max(now, backend.ready_at + self._settle.wait))
+            # Not `now` at the earliest: once the longest wait is over, each one that comes back
+            # from an Envoy that never learns would put off all the others again.
+            backend.postpone(backend.ready_at + self._settle.wait)
         return self._settle.pause(chance, since_ready=now - backend.ready_at)
 
     def leave(self, ticket: Ticket) -> None:

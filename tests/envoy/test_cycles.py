@@ -20,7 +20,8 @@ SEED = 3
 async def test_no_request_is_lost_over_two_hundred_sleeps(run_mesh, workload):
     """A request may come at any moment of a workload's end, and must not find out."""
     workloads = [
-        workload("web", "--abrupt", name=name, prefixes=[f"/{name}"], idle={"after": 0.1}) for name in NAMES
+        workload("web", "--abrupt", name=name, prefixes=[f"/{name}"], idle={"after": 0.1})
+        for name in NAMES
     ]
     met: Counter[Phase] = Counter()
     failures: list[str] = []
@@ -34,7 +35,9 @@ async def test_no_request_is_lost_over_two_hundred_sleeps(run_mesh, workload):
             supervisor = running.supervisor(name)
             while wakes() < CYCLES:
                 met[supervisor.phase] += 1
-                async with running.crowd(rng.randint(1, 3), f"/{name}/pause?seconds={rng.uniform(0, 0.1):.3f}") as crowd:
+                async with running.crowd(
+                    rng.randint(1, 3), f"/{name}/pause?seconds={rng.uniform(0, 0.1):.3f}"
+                ) as crowd:
                     for answer in await crowd.answers():
                         if answer.status != 200:
                             failures.append(f"{name}: {answer}")

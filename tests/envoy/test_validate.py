@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from istio.cluster import TcpAddress, UnixAddress
+from istio.address import TcpAddress, UnixAddress
 from istio.gate import GateOptions
 from istio.generate import GOLDEN, MESH
-from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Protocol, Workload, bootstrap
+from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Workload, bootstrap
+from local.config import Protocol
 from local.routes import Route
 
 ENVOY = shutil.which("envoy")

@@ -1,6 +1,7 @@
 import pytest
 
-from istio.cluster import TcpAddress, UnixAddress, hold_cluster, load_assignment
+from istio.address import TcpAddress, UnixAddress
+from istio.cluster import hold_cluster, load_assignment
 from istio.protojson import to_dict
 
 SERVERS = (TcpAddress("127.0.0.1", 9002), UnixAddress("/run/layby.sock"))

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from istio.cluster import TcpAddress, UnixAddress
+from istio.address import TcpAddress, UnixAddress
 from istio.gate import GateOptions, gate
 from istio.protojson import to_dict
-from local.bootstrap import BootstrapOptions, Protocol, Workload, bootstrap
+from local.bootstrap import BootstrapOptions, Workload, bootstrap
+from local.config import Protocol
 from local.routes import Route, cluster_name
 
 OPTIONS = BootstrapOptions(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from local.address import Address
-from local.config import LocalConfig, Protocol, Route, WorkloadConfig
+from istio.address import TcpAddress
+from local.config import LocalConfig, Match, Protocol, WorkloadConfig
 from local.duration import seconds
 
 
@@ -43,20 +43,20 @@ def test_whole_configuration_has_defaults():
     """A file lists its workloads and need not say where to listen."""
     config = LocalConfig(workloads=(workload(),))
 
-    expected = {"listen": Address("127.0.0.1", 8080), "max_pending": 20_000, "drain": 10.0}
+    expected = {"listen": TcpAddress("127.0.0.1", 8080), "max_pending": 20_000, "drain": 10.0}
     assert expected == config.model_dump(exclude={"workloads"})
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
-        ("localhost:1", Address("127.0.0.1", 1)),
-        ("0.0.0.0:65535", Address("0.0.0.0", 65535)),
-        ("[::1]:80", Address("::1", 80)),
+        ("127.0.0.1:8080", TcpAddress("127.0.0.1", 8080)),
+        ("localhost:1", TcpAddress("127.0.0.1", 1)),
+        ("0.0.0.0:65535", TcpAddress("0.0.0.0", 65535)),
+        ("[::1]:80", TcpAddress("::1", 80)),
     ],
 )
-def test_listen_is_an_ip_address(text: str, expected: Address):
+def test_listen_is_an_ip_address(text: str, expected: TcpAddress):
     """Envoy resolves no names for its listeners."""
     config = LocalConfig.model_validate({"listen": text, "workloads": [workload()]})
 
@@ -125,11 +125,11 @@ def test_routes_are_all_pairs_of_hosts_and_prefixes():
     shop = workload(hosts=["Shop.test", "*.shop.test"], prefixes=["/", "/api/"])
 
     assert (
-        Route("shop.test", "/"),
-        Route("shop.test", "/api/"),
-        Route("*.shop.test", "/"),
-        Route("*.shop.test", "/api/"),
-    ) == shop.routes
+        Match("shop.test", "/"),
+        Match("shop.test", "/api/"),
+        Match("*.shop.test", "/"),
+        Match("*.shop.test", "/api/"),
+    ) == shop.matches
 
 
 def test_probe_method_does_not_depend_on_case():

@@ -6,7 +6,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
 from envoy_data_plane.google.rpc import Status
 
-from istio.cluster import TcpAddress
+from istio.address import TcpAddress
 from local.subscription import EDS_TYPE, Assignment, Subscription
 
 

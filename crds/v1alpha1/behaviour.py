@@ -1,0 +1,142 @@
+"""How a workload is held, woken, scaled and put to sleep: all of a spec but its target.
+
+Owns each field's default and limits; the same for a TrafficHold and for a policy's template. Must
+not know which workload it is for.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from crds.duration import Between
+from crds.model import Model
+from crds.rate import PerSecond
+from crds.rule import rule
+from crds.v1alpha1.fallback import Fallback
+from crds.v1alpha1.probe import Probe
+
+Replicas = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Hold(Model):
+    """How requests are parked while the workload has no ready endpoint."""
+
+    timeout: Annotated[float, Between("1ms", "1h")] = 60.0
+    """The longest that one request waits; after that it is answered 504. Make it longer than the
+    workload takes to start. Envoy gives up after an hour whatever is written here."""
+    max_pending: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """How many requests may wait at once on one hold server; one more is answered 503 with
+    Retry-After."""
+    fallback: Fallback | None = None
+    """What a client gets whose request is not served: too many wait already, it waited too long,
+    or the workload cannot start. By default a 503 or 504 with a line that says why, and a
+    Retry-After taken from the cold starts seen."""
+
+
+class Wake(Model):
+    """How the workload is woken by the first request."""
+
+    replicas: Replicas = 1
+    """How many replicas to start at once. More of them spare the first burst a second wait."""
+
+
+class Idle(Model):
+    """When the workload is put to sleep."""
+
+    after: Annotated[float, Between("1s", "168h")] = 300.0
+    """For how long no request may have come, been parked or been open, before the workload goes
+    to sleep. Requests that `probes` answers do not count. To never sleep, set
+    scaling.minReplicas to 1."""
+
+
+class ScalingMode(StrEnum):
+    """Who takes the workload to zero and beyond one."""
+
+    AUTO = "Auto"
+    KEDA = "KEDA"
+    DIRECT = "Direct"
+
+
+class Target(Model):
+    """The load that one replica should carry: exactly one of the two measures."""
+
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests open at once per replica, parked ones among them."""
+    requests_per_second: Annotated[float, PerSecond()] | None = None
+    """Requests per second and replica, over the last minute: 20, or 500m for one in two
+    seconds."""
+
+    @rule(
+        "has(self.concurrency) != has(self.requestsPerSecond)",
+        "give exactly one of concurrency and requestsPerSecond",
+    )
+    def has_one_measure(self) -> bool:
+        """Whether exactly one measure is given."""
+        return (self.concurrency is None) != (self.requests_per_second is None)
+
+
+class Scaling(Model):
+    """Between which bounds the workload is scaled, and by whom.
+
+    Layby itself wakes it from zero in every mode.
+    """
+
+    mode: ScalingMode = ScalingMode.AUTO
+    """Direct: Layby puts the workload to sleep; what lies between one and many replicas is left
+    to an autoscaler of its own, and maxReplicas and target have no effect. KEDA: Layby keeps a
+    ScaledObject for it, or adds itself to the one that is there, and KEDA does both. Auto: KEDA
+    where it is installed, else Direct."""
+    min_replicas: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many replicas are kept without any request. 0 lets the workload sleep. From 1 on it
+    never sleeps, and requests are parked only while none of its replicas is ready."""
+    max_replicas: Replicas = 100
+    """How many replicas KEDA may start at most."""
+    target: Target = Target(concurrency=100)
+    """The load per replica that KEDA scales by."""
+
+    @rule(
+        "self.minReplicas <= self.maxReplicas",
+        "minReplicas is more than maxReplicas: lower the one or raise the other",
+        at="minReplicas",
+    )
+    def bounds_are_in_order(self) -> bool:
+        """Whether there is any number of replicas between the bounds."""
+        return self.min_replicas <= self.max_replicas
+
+
+class Release(Model):
+    """How parked requests are let go once the workload is ready."""
+
+    per_second: Annotated[float, PerSecond()] | None = None
+    """Requests per second and ready replica: 20, or 500m for one in two seconds. By default all
+    are let go as soon as Envoy can route them. Set it where a cold replica cannot take a burst."""
+
+
+class Behaviour(Model):
+    """How a workload is held, woken, scaled and put to sleep. Every field has a default."""
+
+    hold: Hold = Hold()
+    wake: Wake = Wake()
+    idle: Idle = Idle()
+    scaling: Scaling = Scaling()
+    probes: Annotated[tuple[Probe, ...], Field(max_length=16)] = ()
+    """Requests that Layby answers itself while the workload sleeps, so that a health check wakes
+    nothing and keeps nothing awake. The first that matches answers. By default there are none:
+    every request wakes the workload. A kubelet's own probes never come this way."""
+    release: Release = Release()
+    dry_run: bool = False
+    """Hold and scale nothing, only report what would have been held and for how long the workload
+    would have slept."""
+
+    @rule(
+        "self.wake.replicas <= self.scaling.maxReplicas",
+        "wake.replicas is more than scaling.maxReplicas, and the rest would be taken away again: "
+        "lower the one or raise the other",
+        at="wake.replicas",
+    )
+    def wakes_within_bounds(self) -> bool:
+        """Whether an autoscaler would keep what a wake starts."""
+        return self.wake.replicas <= self.scaling.max_replicas

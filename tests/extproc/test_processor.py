@@ -1,0 +1,391 @@
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+
+import grpc
+import pytest
+from envoy_data_plane.envoy.service.ext_proc.v3 import (
+    CommonResponseResponseStatus,
+    HttpBody,
+    HttpHeaders,
+    ProcessingRequest,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from extproc.core.hold import HoldQueue
+from extproc.core.probe import ProbeRule
+from extproc.core.settle import Settle
+from extproc.core.workload import Hold, Workload, WorkloadKey
+from extproc.processor import Processor
+from extproc.server import Server
+from extproc.throttler import Throttler
+from tests.extproc.fake_envoy import (
+    CLUSTER,
+    answer,
+    connected,
+    failure,
+    goes_on,
+    headers_of,
+    refused,
+    request_headers,
+)
+from tests.extproc.fake_waker import FakeWaker
+
+CART = WorkloadKey("shop", "cart")
+
+
+class Rig:
+    """A hold server for `cart`, and an Envoy that asks it."""
+
+    def __init__(self, settle: float = 0.0) -> None:
+        self.waker = FakeWaker()
+        settling = Settle(first=settle, ceiling=1000.0, last_chance=500.0)
+        self.queue = HoldQueue(max_pending=2000, settle=settling)
+        self.throttler = Throttler(self.queue, self.waker)
+        self.asked: list[WorkloadKey] = []
+        self.processor = Processor(self.throttler, {CLUSTER: CART}.get, self.asked.append)
+        self.manage()
+
+    def manage(self, *probes: ProbeRule, **hold) -> None:
+        """Declare the hold for `cart`."""
+        self.throttler.replace({CART: Workload(CART, Hold(**{"timeout": 30.0, **hold}), probes)})
+
+    async def serve(self) -> Server:
+        server = Server([self.processor.handler()])
+        self.port = server.listen("127.0.0.1:0")
+        await server.start()
+        return server
+
+
+@asynccontextmanager
+async def serving(**options):
+    """A rig that serves, and in the end holds nothing."""
+    rig = Rig(**options)
+    server = await rig.serve()
+    async with connected(rig.port) as envoy:
+        yield rig, envoy
+        rig.throttler.drain()
+    await server.stop(1)
+    assert rig.throttler._waiters == {}
+    assert rig.throttler.pending() == 0
+
+
+@pytest.fixture
+async def rig_and_envoy():
+    async with serving() as pair:
+        yield pair
+
+
+@pytest.fixture
+def rig(rig_and_envoy):
+    return rig_and_envoy[0]
+
+
+@pytest.fixture
+def envoy(rig_and_envoy):
+    return rig_and_envoy[1]
+
+
+@pytest.fixture
+def parked(rig, envoy, eventually):
+    """Open a stream and wait until its request is parked."""
+
+    async def park(*messages, metadata=()):
+        before = rig.throttler.pending()
+        call = await envoy.ask(*(messages or (request_headers(),)), metadata=metadata)
+        await eventually(lambda: rig.throttler.pending() > before)
+        return call
+
+    return park
+
+
+async def test_a_request_is_parked_and_goes_on_when_its_workload_is_ready(rig, parked):
+    """The whole product, over the wire."""
+    call = await parked()
+    assert [CART] == rig.waker.woken
+    rig.throttler.endpoints_changed(CART, 1)
+    response = (await answer(call)).request_headers
+    assert response is not None
+    assert response.response is not None
+    assert response.response.status == CommonResponseResponseStatus.CONTINUE
+    assert [CART] == rig.asked
+
+
+async def test_nothing_is_sent_before_the_answer(rig, parked):
+    """Envoy moves a stream to another server when this one dies, but only one without a message."""
+    call = await parked()
+    reading = asyncio.create_task(call.read())
+    other = await parked()
+    assert not reading.done()
+    rig.throttler.endpoints_changed(CART, 1)
+    assert isinstance(await reading, bytes)
+    assert await goes_on(other)
+
+
+@pytest.mark.parametrize("cluster", ["outbound|80||stranger.shop.svc.cluster.local", "", None])
+async def test_a_request_for_an_unmanaged_cluster_goes_on_at_once(rig, envoy, cluster):
+    """Any cluster with no endpoint asks here; those that are not ours must notice nothing."""
+    assert await goes_on(await envoy.ask(request_headers(cluster)))
+    assert ([], []) == (rig.asked, rig.waker.woken)
+
+
+async def test_patience_that_ends_is_a_504(rig, envoy):
+    """Before the client's own timeout, with a reason and a time to come back."""
+    rig.manage(timeout=0.05)
+    response = await refused(await envoy.ask(request_headers()))
+    headers = headers_of(response)
+    assert response.status is not None
+    assert (504, "layby_timeout") == (response.status.code, response.details)
+    assert (headers["x-layby-reason"], headers["retry-after"]) == ("timeout", "5")
+    assert 50 <= int(headers["x-layby-held-ms"]) < 2000
+    assert response.body.startswith(b"504 Gateway Timeout: timeout\ncart had no ready endpoint")
+    assert [CART] == rig.asked
+
+
+async def test_a_request_beyond_the_bound_is_a_503_and_those_parked_are_unharmed(
+    rig, envoy, parked
+):
+    """Never a gRPC error: Envoy would let the request go on, to nowhere."""
+    rig.manage(max_pending=1)
+    call = await parked()
+    response = await refused(await envoy.ask(request_headers()))
+    assert response.status is not None
+    assert (503, "layby_queue-full") == (response.status.code, response.details)
+    assert "retry-after" in headers_of(response)
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(call)
+
+
+async def test_a_json_client_gets_a_problem(rig, parked):
+    """Its `accept` header crossed with the request."""
+    call = await parked(request_headers(accept="application/json"))
+    rig.throttler.start_failed(CART, "ImagePullBackOff")
+    response = await refused(call)
+    problem = json.loads(response.body)
+    assert (503, "ImagePullBackOff") == (problem["status"], problem["detail"])
+    assert headers_of(response)["content-type"] == "application/problem+json"
+
+
+async def test_a_grpc_client_gets_a_grpc_status(rig, parked):
+    """UNAVAILABLE, which its retry policy understands."""
+    call = await parked(request_headers(**{"content-type": "application/grpc"}))
+    rig.throttler.start_failed(CART, "exit 1")
+    response = await refused(call)
+    assert response.grpc_status is not None
+    assert response.status is not None
+    assert (14, 200) == (response.grpc_status.status, response.status.code)
+    assert response.body == b"cannot-start: exit 1"
+
+
+async def test_a_probe_is_answered_and_is_no_demand(rig, envoy):
+    """It wakes nothing and keeps nothing awake."""
+    rig.manage(ProbeRule(path="/healthz", status=204))
+    response = await refused(await envoy.ask(request_headers(_path="/healthz?full")))
+    assert response.status is not None
+    assert response.status.code == 204
+    assert ([], []) == (rig.asked, rig.waker.woken)
+
+
+async def test_a_client_that_leaves_frees_its_place_at_once(rig, parked, eventually, caplog):
+    """A slot held for nobody is a client refused for nothing; it happens all day, so no log."""
+    call, other = await parked(), await parked()
+    call.cancel()
+    await eventually(lambda: rig.throttler.pending() == 1)
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(other)
+    assert caplog.records == []
+
+
+async def test_a_connection_that_breaks_frees_all_its_places(rig, eventually):
+    """An Envoy that dies takes its clients with it."""
+    async with connected(rig.port) as doomed:
+        for _ in range(50):
+            await doomed.ask(request_headers())
+        await eventually(lambda: rig.throttler.pending() == 50)
+    await eventually(lambda: rig.throttler.pending() == 0)
+
+
+async def test_a_half_closed_stream_stays_parked(rig, parked):
+    """No more messages is not no more interest: only a reset says that the client has gone."""
+    call = await parked()
+    await call.done_writing()
+    other = await parked()
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(call)
+    assert await goes_on(other)
+
+
+async def test_further_messages_change_nothing(rig, parked):
+    """None should come, for the gate sends request headers only."""
+    body = bytes(ProcessingRequest(request_body=HttpBody(body=b"x", end_of_stream=True)))
+    call = await parked(request_headers(), body, b"\xff\xff", request_headers())
+    assert rig.throttler.pending() == 1
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(call)
+
+
+async def test_a_megabyte_of_headers_is_parked_like_any_other(rig, parked):
+    """Cookies grow."""
+    call = await parked(request_headers(cookie="c" * 1_000_000))
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(call)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\xff\xff\xff",
+        b"",
+        bytes(ProcessingRequest()),
+        bytes(ProcessingRequest(response_headers=HttpHeaders())),
+        bytes(ProcessingRequest(request_body=HttpBody(body=b"x"))),
+        request_headers()[:-3],
+        b"\x12\x02\x0a\xff",
+    ],
+    ids=["junk", "nothing", "empty", "response headers", "body", "truncated", "lying length"],
+)
+async def test_what_is_no_request_is_refused_and_logged(rig, envoy, message, caplog):
+    """Envoy then lets the request go on, and the log says what is configured wrongly."""
+    call = await envoy.ask(message)
+    assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
+    assert "bad ext_proc stream from" in caplog.text
+    assert (0, []) == (rig.throttler.pending(), rig.asked)
+
+
+async def test_a_stream_that_ends_before_its_first_message_is_refused(rig, envoy, caplog):
+    """Somebody probes the port, or an Envoy gave up."""
+    call = await envoy.ask()
+    await call.done_writing()
+    assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
+    assert "ended before its first message" in caplog.text
+    assert rig.throttler.pending() == 0
+
+
+async def test_a_stream_that_is_reset_before_its_first_message_leaves_nothing(rig, envoy):
+    """Nobody can be told."""
+    call = await envoy.ask()
+    call.cancel()
+    assert await goes_on(await envoy.ask(request_headers("stranger")))
+    assert rig.throttler.pending() == 0
+
+
+async def test_handing_over_fails_the_stream_and_sends_nothing_before(rig, parked, caplog):
+    """Envoy's retry policy takes a bare UNAVAILABLE to another server within the same chance; an
+    empty message before it would cost the request a chance, and with the last one itself.
+    """
+    calls = [await parked() for _ in range(3)]
+    rig.processor.hand_over()
+    rig.throttler.drain()
+    assert [grpc.StatusCode.UNAVAILABLE] * 3 == [await failure(call) for call in calls]
+    assert caplog.records == []
+
+
+async def test_who_comes_after_the_hand_over_is_handed_over_too(rig, envoy):
+    """It was on its way when the server left."""
+    rig.processor.hand_over()
+    rig.throttler.drain()
+    assert await failure(await envoy.ask(request_headers())) == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_draining_without_a_successor_answers(rig, parked):
+    """With nobody to hand over to, the client itself has to try again."""
+    call = await parked()
+    rig.throttler.drain()
+    response = await refused(call)
+    assert response.status is not None
+    assert (503, "layby_draining") == (response.status.code, response.details)
+    assert headers_of(response)["retry-after"] == "1"
+
+
+FIRST, SECOND, LAST = 50.0, 200.0, 500.0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ([], FIRST),
+        ([("x-layby-chance", "1"), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "2"), ("x-layby-chances", "3")], SECOND),
+        ([("x-layby-chance", "3"), ("x-layby-chances", "3")], LAST),
+        ([("x-layby-chances", "3"), ("x-layby-chance", "2"), ("x-else", "9")], SECOND),
+        ([("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "2")], LAST),
+        ([("x-layby-chance", ""), ("x-layby-chances", "")], FIRST),
+        ([("x-layby-chance", "two"), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "-2"), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "0"), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "2.0"), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "9" * 5000), ("x-layby-chances", "3")], FIRST),
+        ([("x-layby-chance", "2000"), ("x-layby-chances", "3000")], FIRST),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_the_chance_is_read_from_the_streams_metadata(eventually, metadata, expected):
+    """It says how patient to be with an Envoy that is late; junk counts as the first of one."""
+    async with serving(settle=FIRST) as (rig, envoy):
+        rig.throttler.endpoints_changed(CART, 1)
+        # Envoy is late already.
+        rig.queue._backends[CART].ready_at -= FIRST
+        begun = asyncio.get_running_loop().time()
+        call = await envoy.ask(request_headers(), metadata=metadata)
+        await eventually(lambda: rig.throttler.pending() == 1)
+        assert pytest.approx(expected, abs=5.0) == rig.queue.next_due(CART) - begun
+        call.cancel()
+        await eventually(lambda: rig.throttler.pending() == 0)
+
+
+GOOD = request_headers(accept="application/json", cookie="c" * 40)
+
+
+def damaged(position: int, junk: bytes) -> bytes:
+    """A good message with some bytes overwritten."""
+    position %= len(GOOD)
+    return GOOD[:position] + junk + GOOD[position + len(junk) :]
+
+
+messages = (
+    st.binary(max_size=80)
+    | st.builds(damaged, st.integers(0, 1000), st.binary(min_size=1, max_size=4))
+    | st.integers(0, len(GOOD)).map(lambda length: GOOD[:length])
+    | st.sampled_from([GOOD, bytes(ProcessingRequest(request_body=HttpBody(body=b"x")))])
+)
+metadata_values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=6)
+
+
+async def ended(call) -> None:
+    """Read a stream to its end, whatever that is."""
+    with suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
+        while await call.read() is not grpc.aio.EOF:
+            pass
+
+
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sent=st.lists(messages, max_size=3),
+    number=metadata_values,
+    total=metadata_values,
+    leaves=st.booleans(),
+)
+async def test_no_bytes_crash_it_or_leak_a_place(
+    rig, envoy, eventually, sent, number, total, leaves
+):
+    """Whoever reaches the port may send anything; the next real request must find all in order."""
+    metadata = [("x-layby-chance", number), ("x-layby-chances", total)]
+    call = await envoy.ask(metadata=metadata)
+    ending = asyncio.create_task(ended(call), name="reader")
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        for message in sent:
+            await call.write(message)
+        if not leaves:
+            await call.done_writing()
+            await eventually(lambda: ending.done() or rig.throttler.pending() == 1)
+    call.cancel()
+    await ending
+    await eventually(lambda: rig.throttler.pending() == 0)
+    good = await envoy.ask(GOOD)
+    await eventually(lambda: rig.throttler.pending() == 1)
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(good)
+    rig.throttler.endpoints_changed(CART, 0)
+    assert rig.throttler._waiters == {}
