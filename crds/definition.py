@@ -4,7 +4,7 @@ Owns what `kubectl get` shows and what a kind is called. Must not know the field
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from crds import GROUP, v1alpha1
 from crds.resource import Resource
@@ -27,7 +27,7 @@ class Column:
     type: Literal["string", "integer", "date", "boolean"] = "string"
     wide: bool = False
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as a definition has it."""
         return {
             "name": self.name,
@@ -52,15 +52,16 @@ class Version:
     served: bool = True
     stored: bool = True
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as a definition has it."""
+        fields = [{"jsonPath": path} for path in self.selectable]
         return {
             "name": self.name,
             "served": self.served,
             "storage": self.stored,
             "subresources": {"status": {}},
             "additionalPrinterColumns": [column.to_dict() for column in self.columns],
-            "selectableFields": [{"jsonPath": path} for path in self.selectable],
+            **({"selectableFields": fields} if fields else {}),
             "schema": {"openAPIV3Schema": _envelope(structural(self.model))},
         }
 
@@ -80,7 +81,7 @@ class Definition:
         """The name of the definition."""
         return f"{self.plural}.{GROUP}"
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the CustomResourceDefinition."""
         return {
             "apiVersion": "apiextensions.k8s.io/v1",

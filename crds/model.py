@@ -13,6 +13,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -77,5 +78,9 @@ def _to_the_second(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Timestamp = Annotated[AwareDatetime, PlainSerializer(_to_the_second, when_used="json")]
+Timestamp = Annotated[
+    AwareDatetime,
+    PlainSerializer(_to_the_second, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A moment, written to the second as Kubernetes does."""

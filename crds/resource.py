@@ -5,12 +5,13 @@ Owns the envelope. Must not know any kind, nor where the dictionary came from.
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from crds.model import Model, Timestamp
+from crds.rule import BROKEN
 
 _MESSAGES = {
     "missing": "required",
@@ -76,15 +77,17 @@ class Resource(Model):
         # Through JSON, for only there may enumerations, tuples and times be text when all else is
         # strict. A YAML file may have given a time as one.
         text = json.dumps(document, default=str)
+        # Metadata has a will of its own, which `forbid` would override.
+        extra = None if unknown == "forbid" else unknown
         try:
-            return cls.model_validate_json(text, extra=unknown, by_alias=True, by_name=False)
+            return cls.model_validate_json(text, extra=extra, by_alias=True, by_name=False)
         except ValidationError as error:
             details = error.errors(include_url=False)
             raise InvalidResourceError(
                 _name(document, cls.__name__), (_problem(detail) for detail in details)
             ) from error
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the object as it is sent to an API server."""
         document = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         # Identity that is not known must not be sent as an empty one.
@@ -106,8 +109,14 @@ def _problem(detail: ErrorDetails) -> Problem:
     path = "".join(
         f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"]
     ).removeprefix(".")
-    kind = detail["type"]
-    if kind == "value_error":
-        return Problem(path, str(detail["ctx"]["error"]))
-    message = _MESSAGES.get(kind, detail["msg"])
-    return Problem(path, message[:1].lower() + message[1:])
+    match detail["type"]:
+        case "value_error":
+            message = str(detail["ctx"]["error"])
+        case "too_long":
+            message = f"must have at most {detail['ctx']['max_length']} items"
+        case _ if detail["type"] == BROKEN:
+            message = detail["msg"]
+        case kind:
+            message = _MESSAGES.get(kind, detail["msg"])
+            message = message[:1].lower() + message[1:]
+    return Problem(path, message)

@@ -5,7 +5,7 @@ Owns how a rule reaches a schema and a validator. Must not know any rule.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -77,6 +77,11 @@ def matching(pattern: str, message: str) -> Rule[str]:
         message,
         lambda text: re.fullmatch(pattern, text) is not None,
     )
+
+
+def not_empty(message: str) -> Rule[Sized]:
+    """Make a rule for a list that, if it is there at all, must have an item."""
+    return Rule("self.size() > 0", message, lambda items: len(items) > 0)
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 # JSON is not worth a recursive type here: every step looks at what it has.
@@ -17,31 +17,37 @@ Schema: TypeAlias = dict[str, Any]
 
 _ORDER = ("description", "type", "format", "enum", "default")
 _NULL = {"type": "null"}
+_EMPTY: tuple[object, ...] = ([], {}, "")
+"""Defaults that would only fill every stored object with nothing."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Defaults as a user would write them: a section that has only defaults is `{}`."""
+    """Defaults as a user would write them, and whole.
+
+    The API server checks a default against the rules before it fills in the defaults within.
+    """
 
     def encode_default(self, dft: object) -> object:
         if isinstance(dft, tuple):
             return [_written(item) for item in dft]
         return _written(dft)
 
-    def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> Schema:  # noqa: ANN401
-        document = super().generate(schema, mode)
-        document.pop("$schema", None)
-        return document
-
 
 def _written(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return _without_empty(value.model_dump(mode="json", by_alias=True, exclude_none=True))
     return to_jsonable_python(value)
+
+
+def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
+    shorter = {key: _without_empty(v) if isinstance(v, dict) else v for key, v in value.items()}
+    return {key: v for key, v in shorter.items() if v not in _EMPTY}
 
 
 def structural(model: type[BaseModel]) -> Schema:
     """Return the structural schema of `model`."""
-    document = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    # Of the two modes this is the one that writes a default as its field does: "60s", not 60.0.
+    document = model.model_json_schema(schema_generator=_Generator, mode="serialization")
     return _clean(document, document.pop("$defs", {}))
 
 
@@ -51,7 +57,7 @@ def _clean(node: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema
     result |= {key: value for key, value in merged.items() if key not in _ORDER and key != "title"}
     if result.get("additionalProperties") is False:
         del result["additionalProperties"]  # the API server prunes or refuses them itself
-    if result.get("default", ...) in (None, []):
+    if result.get("default", ...) in (None, *_EMPTY):
         del result["default"]
     if "const" in result:
         result["enum"] = [result.pop("const")]
@@ -95,13 +101,11 @@ def _describe(node: Schema) -> None:
 
 
 def _bound(node: Schema) -> None:
-    """Say numeric bounds and widths as OpenAPI 3.0 does."""
+    """Say numeric bounds as OpenAPI 3.0 does."""
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if exclusive in node:
             node[bound] = node.pop(exclusive)
             node[exclusive] = True
-    if node.get("type") == "integer":
-        node.setdefault("format", "int32")
 
 
 def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:

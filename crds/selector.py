@@ -3,6 +3,7 @@
 An empty one matches everything. Must not know what is selected.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, assert_never
@@ -10,9 +11,12 @@ from typing import Annotated, assert_never
 from pydantic import ConfigDict, Field
 
 from crds.model import Model
-from crds.rule import rule
+from crds.rule import Rule, matching, rule
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+_KEY = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_NO_KEY = "write a label's key, such as app.kubernetes.io/name; to select everything write {}"
+
+LabelKey = Annotated[str, Field(max_length=317), matching(_KEY, _NO_KEY)]
 LabelValue = Annotated[str, Field(max_length=63)]
 
 
@@ -63,9 +67,15 @@ class LabelSelector(Model):
 
     model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
 
-    match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=64)] = Field(
-        default_factory=dict
-    )
+    match_labels: Annotated[
+        dict[str, LabelValue],
+        Field(max_length=64),
+        Rule(
+            f"self.all(key, key.matches(r'{_KEY}'))",
+            _NO_KEY,
+            lambda labels: all(re.fullmatch(_KEY, key) for key in labels),
+        ),
+    ] = Field(default_factory=dict)
     """Labels that an object must have, each with the value given."""
     match_expressions: Annotated[tuple[Requirement, ...], Field(max_length=64)] = ()
     """Conditions on single labels."""

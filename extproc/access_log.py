@@ -5,7 +5,7 @@ Must not know what demand decides.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 import grpc
 
@@ -82,6 +82,8 @@ class AccessLog:
                 window.continued(entry.stream, now)
             case Moment.ENDED:
                 window.ended(entry.stream, now)
+            case _:
+                assert_never(entry.moment)
 
 
 async def _first(reading: Awaitable[object], closing: asyncio.Future[Any]) -> object:

@@ -97,6 +97,10 @@ class Throttler:
         """How many requests wait, for one workload or for all."""
         return self._queue.pending(key)
 
+    def wants_wake(self, key: WorkloadKey) -> bool:
+        """Whether somebody waits for a workload that has no ready endpoint."""
+        return self._queue.wants_wake(key)
+
     def _schedule(self, key: WorkloadKey) -> None:
         """Let go whoever is due, and come back when the next one is."""
         if timer := self._timers.pop(key, None):

@@ -151,7 +151,7 @@ class LocalMesh:
 def _workload(key: WorkloadKey, config: WorkloadConfig) -> Workload:
     probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in config.probes)
     hold = Hold(config.hold.timeout, config.hold.max_pending, config.release.per_second)
-    return Workload(key, hold, probes)
+    return Workload(key, hold, probes, config.wake.backoff)
 
 
 def _check_free(host: str, port: int) -> None:

@@ -103,7 +103,10 @@ class WakeConfig(_Section):
     """How the workload is started."""
 
     backoff: Duration = Field(default=1.0, ge=0)
-    """For this long after a failed start, requests get its failure instead of another start."""
+    """For this long after a failed start, requests get its failure instead of another start.
+
+    It doubles with each further failure, up to 30 s.
+    """
 
 
 class IdleConfig(_Section):
@@ -126,7 +129,7 @@ class ProbeConfig(_Section):
     path: ProbePath | None = None
     """The exact path, or a prefix that ends in `*`."""
     user_agent: Text | None = None
-    """A prefix of the User-Agent, or a glob if it has a `*`."""
+    """The exact User-Agent, or a prefix that ends in `*`."""
     method: Method | None = None
     """The request method."""
     status: int = Field(default=200, ge=200, le=599, strict=True)

@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 
 from crds.duration import Between
 from crds.model import Model
-from crds.rate import PerSecond
 from crds.rule import rule
 from crds.v1alpha1.fallback import Fallback
 from crds.v1alpha1.probe import Probe
@@ -46,7 +45,7 @@ class Idle(Model):
 
     after: Annotated[float, Between("1s", "168h")] = 300.0
     """For how long no request may have come, been parked or been open, before the workload goes
-    to sleep. Requests that `probes` answers do not count. To never sleep, set
+    to sleep. Requests that a probe rule answers do not count. To never sleep, set
     scaling.minReplicas to 1."""
 
 
@@ -65,9 +64,9 @@ class Target(Model):
 
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Requests open at once per replica, parked ones among them."""
-    requests_per_second: Annotated[float, PerSecond()] | None = None
-    """Requests per second and replica, over the last minute: 20, or 500m for one in two
-    seconds."""
+    requests_per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests per second and replica, over the last minute. For less than one a second, use
+    concurrency."""
 
     @rule(
         "has(self.concurrency) != has(self.requestsPerSecond)",
@@ -110,9 +109,9 @@ class Scaling(Model):
 class Release(Model):
     """How parked requests are let go once the workload is ready."""
 
-    per_second: Annotated[float, PerSecond()] | None = None
-    """Requests per second and ready replica: 20, or 500m for one in two seconds. By default all
-    are let go as soon as Envoy can route them. Set it where a cold replica cannot take a burst."""
+    per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests per second and ready replica. By default all are let go as soon as Envoy can route
+    them. Set it where a cold replica cannot take a burst."""
 
 
 class Behaviour(Model):

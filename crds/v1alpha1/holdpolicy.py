@@ -12,7 +12,7 @@ from crds.condition import Conditions
 from crds.duration import Between
 from crds.model import Model
 from crds.resource import Resource
-from crds.rule import MapBy, rule
+from crds.rule import MapBy, not_empty, rule
 from crds.selector import LabelSelector
 from crds.v1alpha1.behaviour import Behaviour, Idle
 from crds.v1alpha1.target import WorkloadKind
@@ -24,6 +24,7 @@ HOLD_ANNOTATION = "layby.dev/hold"
 LONGEST_NAME = 63
 """Of a policy: its name is the value of a label."""
 
+_SOME_KIND = not_empty("leave kinds out to take Deployments and StatefulSets, or list at least one")
 DEFAULT_KINDS = (WorkloadKind(kind="Deployment"), WorkloadKind(kind="StatefulSet"))
 
 
@@ -58,7 +59,7 @@ class HoldPolicySpec(Model):
     """The workloads, by the labels of the workload object itself; {} is all of them. A workload or
     a namespace with the annotation layby.dev/hold: "false" is left out."""
     kinds: Annotated[
-        tuple[WorkloadKind, ...], Field(min_length=1, max_length=16), MapBy("apiVersion", "kind")
+        tuple[WorkloadKind, ...], Field(max_length=16), MapBy("apiVersion", "kind"), _SOME_KIND
     ] = DEFAULT_KINDS
     """The kinds of workload to look at."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
@@ -95,7 +96,6 @@ class HoldPolicy(Resource):
         f"size(self.metadata.name) <= {LONGEST_NAME}",
         f"a policy's name may have {LONGEST_NAME} characters: it becomes a label of the "
         "TrafficHolds that it makes",
-        at="metadata.name",
     )
     def name_fits_a_label(self) -> bool:
         """Whether the name can be the value of a label."""

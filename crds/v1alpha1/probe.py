@@ -13,7 +13,7 @@ from crds.rule import matching, rule
 
 # Printable, and no '*' but the last; no '?' and '#', for a query is no part of a path.
 _PATH = r'^/[!"$-)+->@-~]*[*]?$'
-_AGENT = "^[ -)+-~]*[*]?$"
+_AGENT = "^([ -)+-~]+[*]?|[*])$"
 
 
 class Method(StrEnum):
@@ -34,7 +34,7 @@ class Probe(Model):
     path: (
         Annotated[
             str,
-            Field(min_length=1, max_length=1024),
+            Field(max_length=1024),
             matching(
                 _PATH,
                 "write a path that starts with '/', without '?' or '#', and with '*' only at its "
@@ -47,7 +47,7 @@ class Probe(Model):
     user_agent: (
         Annotated[
             str,
-            Field(min_length=1, max_length=256),
+            Field(max_length=256),
             matching(_AGENT, "write a User-Agent, with '*' only at its end"),
         ]
         | None

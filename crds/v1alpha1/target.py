@@ -24,12 +24,12 @@ _NEVER = ("DaemonSet", "Pod", "Service", *_ONE_OFF, *_SCALERS)
 
 ApiVersion = Annotated[
     str,
-    Field(min_length=2, max_length=285),
+    Field(max_length=285),
     matching(_API_VERSION, "write the group and version of the kind, such as apps/v1"),
 ]
 Kind = Annotated[
     str,
-    Field(min_length=1, max_length=63),
+    Field(max_length=63),
     matching(_KIND, "write the kind as its manifest does, such as Deployment"),
 ]
 
@@ -91,11 +91,6 @@ class WorkloadKind(Model):
         """Whether the default apiVersion can be meant."""
         return self.api_version != _APPS or self.kind in {*_SCALABLE_IN_APPS, *_NEVER}
 
-    @property
-    def group(self) -> str:
-        """The API group; empty for the core group."""
-        return self.api_version.rpartition("/")[0]
-
 
 class TargetRef(WorkloadKind):
     """The workload that may sleep, in the namespace of the TrafficHold."""
@@ -104,7 +99,7 @@ class TargetRef(WorkloadKind):
 
     name: Annotated[
         str,
-        Field(min_length=1, max_length=253),
+        Field(max_length=253),
         matching(_NAME, "write the workload's own name: lower-case letters, digits, '-' and '.'"),
     ]
     """The workload's name."""
@@ -127,7 +122,7 @@ class ServiceRef(Model):
 
     name: Annotated[
         str,
-        Field(min_length=1, max_length=63),
+        Field(max_length=63),
         matching(_LABEL, "write the Service's short name, without namespace or domain"),
     ]
     """The Service's name, in the namespace of the TrafficHold."""

@@ -12,7 +12,7 @@ from crds.condition import Conditions
 from crds.duration import Between
 from crds.model import Model, Timestamp
 from crds.resource import Resource
-from crds.rule import MapBy
+from crds.rule import MapBy, not_empty
 from crds.v1alpha1.behaviour import Behaviour
 from crds.v1alpha1.target import ServiceRef, TargetRef
 
@@ -52,6 +52,9 @@ class LastWake(Model):
     """How it ended."""
 
 
+_SOME_SERVICE = not_empty(
+    "leave services out to take those that select the workload's pods, or list at least one"
+)
 Services = Annotated[tuple[ServiceRef, ...], Field(max_length=32), MapBy("name")]
 
 
@@ -59,7 +62,7 @@ class TrafficHoldSpec(Behaviour):
     """Which workload may sleep, and how its requests are held."""
 
     target_ref: TargetRef
-    services: Annotated[Services, Field(min_length=1)] | None = None
+    services: Annotated[Services, _SOME_SERVICE] | None = None
     """The Services whose requests are held. Leave it out to take all that select the workload's
     pods; list them to hold fewer."""
 

@@ -62,7 +62,7 @@ class Api:
         path: str,
         body: object = None,
         content_type: str = JSON,
-        **query: object,
+        **query: str,
     ) -> Any:
         """Ask, and return the answer: parsed JSON, or a text. A body of bytes is sent as it is.
 
@@ -78,12 +78,10 @@ class Api:
         )
         text = answer.data.decode()
         is_json = answer.headers.get("Content-Type", "").startswith(JSON)
-        told = json.loads(text) if is_json else text
+        told: Any = json.loads(text) if is_json else text
         if answer.status >= _ERROR:
-            status = told if is_json else {}
-            raise ApiError(
-                answer.status, status.get("reason", ""), status.get("message") or text.strip()
-            )
+            why = told if is_json else {"message": text.strip()}
+            raise ApiError(answer.status, why.get("reason", ""), why.get("message", ""))
         return told
 
     def path(self, manifest: Manifest, *, collection: bool = False) -> str:
@@ -102,7 +100,7 @@ class Api:
         return found
 
     def items(
-        self, version: str, kind: str, namespace: str = "default", **query: object
+        self, version: str, kind: str, namespace: str = "default", **query: str
     ) -> list[Manifest]:
         """Read all objects of a kind in a namespace."""
         path = self.path(_stub(version, kind, "", namespace), collection=True)

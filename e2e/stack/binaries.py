@@ -48,8 +48,7 @@ class Tool:
     @property
     def folder(self) -> Path:
         """Where its programs are kept."""
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return root / "layby" / f"{self.name}-{self.release.version}"
+        return cache() / f"{self.name}-{self.release.version}"
 
     @property
     def _go_mod(self) -> str:
@@ -103,6 +102,12 @@ ISTIO = Tool(
 )
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "pilot-discovery")
 """What a stack runs; the others are for people and for single tests."""
+
+
+def cache() -> Path:
+    """Return the folder in which things are kept from run to run."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "layby"
 
 
 def obtain(program: str) -> Path:

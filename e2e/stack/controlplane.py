@@ -98,7 +98,7 @@ class ControlPlane:
         )
 
     def _start_etcd(self) -> Child:
-        command = [
+        command: list[str | Path] = [
             obtain("etcd"),
             f"--data-dir={self.folder / 'etcd'}",
             "--unsafe-no-fsync",
@@ -113,7 +113,7 @@ class ControlPlane:
 
     def _start_apiserver(self) -> Child:
         key = self.folder / "signing.key"
-        command = [
+        command: list[str | Path] = [
             obtain("kube-apiserver"),
             f"--etcd-servers={_ETCD}",
             f"--bind-address={ADDRESS}",
@@ -133,7 +133,7 @@ class ControlPlane:
         return self._children.add("kube-apiserver", command, ready=answers(f"{self.server}/readyz"))
 
     def _start_manager(self) -> Child:
-        command = [
+        command: list[str | Path] = [
             obtain("kube-controller-manager"),
             f"--kubeconfig={self.kubeconfig}",
             f"--controllers={','.join(_NO_NODES)}",

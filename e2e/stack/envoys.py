@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from e2e.stack import istiod
 from e2e.stack.controlplane import answers
+from e2e.stack.http import Reply, get
 from e2e.stack.processes import Child, Children
 from local.envoy import find_envoy
 
@@ -82,6 +83,10 @@ class Envoy:
 
     def __repr__(self) -> str:
         return f"<Envoy {self.identity.name} {self.address} {self.child}>"
+
+    def get(self, host: str, path: str = "/", **how: Any) -> Reply:
+        """Send a request through it."""
+        return get(self.address, host, path, **how)
 
     def ask(self, path: str, method: str = "GET") -> str:
         """Return the administration's answer."""

@@ -51,7 +51,7 @@ def start(children: Children, kubeconfig: Path) -> Child:
     """Start istiod, without waiting until it is ready."""
     mesh = children.folder / "mesh.yaml"
     mesh.write_text(yaml.safe_dump(_MESH))
-    command = [
+    command: list[str | Path] = [
         *(obtain("pilot-discovery"), "discovery"),
         *("--kubeconfig", kubeconfig, "--meshConfig", mesh, "--namespace", NAMESPACE),
         *("--httpAddr", f"{HOST}:{DEBUG_PORT}", "--httpsAddr", ""),

@@ -63,10 +63,6 @@ class Namespace:
         """The number by which the kernel knows it."""
         return os.fstat(self._descriptor).st_ino
 
-    def processes(self) -> list[int]:
-        """List the processes that are in it."""
-        return [pid for pid in _pids() if _namespace_of(pid) == self.id]
-
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Move this thread there while a block runs."""
@@ -83,6 +79,12 @@ class Namespace:
     def close(self) -> None:
         """Let go of it."""
         os.close(self._descriptor)
+
+
+def inhabitants(namespace_id: int) -> list[int]:
+    """List the processes that are in a namespace."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [pid for pid in pids if _namespace_of(pid) == namespace_id]
 
 
 def _unshare() -> int:
@@ -107,10 +109,6 @@ def _setns(descriptor: int) -> None:
     # os.setns is there from Python 3.12 on.
     if _libc.setns(descriptor, _CLONE_NEWNET):
         raise NamespaceError(f"setns: {os.strerror(ctypes.get_errno())}")
-
-
-def _pids() -> Iterator[int]:
-    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
 
 
 def _namespace_of(pid: int) -> int | None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -163,7 +163,7 @@ class Children:
         self._children: list[Child] = []
         self._guard, self._line = _start_guard(run)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Child]:
         return iter(self._children)
 
     def add(

@@ -8,7 +8,7 @@ FIRST_GUESS = 5.0
 REMEMBERED = 32
 QUANTILE = 0.9
 BACKOFF_CEILING = 30.0
-DOUBLINGS = 5
+DOUBLINGS = 30
 
 
 class ColdStarts:
@@ -23,11 +23,11 @@ class ColdStarts:
         self._durations.append(duration)
         self._failures = 0
 
-    def failed(self) -> float:
-        """Count a failed start; return how long to refuse before the next try (1 s, doubling)."""
+    def failed(self, first: float = 1.0) -> float:
+        """Count a failed start; return how long to refuse before the next try, doubling `first`."""
         self._failures += 1
         # Bounded before it is raised: a broken image fails for weeks, and floats overflow.
-        return min(BACKOFF_CEILING, 2.0 ** min(self._failures - 1, DOUBLINGS))
+        return min(BACKOFF_CEILING, first * 2.0 ** min(self._failures - 1, DOUBLINGS))
 
     @property
     def expected(self) -> float:

@@ -156,7 +156,7 @@ class HoldQueue:
         backend = self._backends.get(key)
         if backend is None or backend.ready:
             return UNMANAGED, []
-        pause = backend.cold_starts.failed()
+        pause = backend.cold_starts.failed(backend.workload.backoff)
         backend.last_failure = (reason, now + pause)
         backend.waking_since = None
         told = list(backend.waiting.values())

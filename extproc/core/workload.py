@@ -10,13 +10,14 @@ from extproc.core.probe import ProbeRule
 
 
 class WorkloadKey(NamedTuple):
-    """A workload's identity."""
+    """A workload's identity; where it is reached on several ports, each is ready by itself."""
 
     namespace: str
     name: str
+    port: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}" + (f" ({self.port})" if self.port else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,20 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload that may be at zero."""
+    """A workload that may be at zero.
+
+    Args:
+        key: its identity.
+        hold: how requests for it are held.
+        probes: requests that are no demand.
+        backoff: seconds for which a failed start is the answer to all requests; doubles with each
+            further one.
+    """
 
     key: WorkloadKey
     hold: Hold = field(default_factory=Hold)
     probes: tuple[ProbeRule, ...] = ()
+    backoff: float = 1.0
 
 
 class Chance(NamedTuple):

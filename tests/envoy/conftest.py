@@ -84,7 +84,7 @@ async def until(condition, within=10.0):
     """Wait for another process: there is nothing but to look."""
     async with asyncio.timeout(within):
         while not condition():
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(name="until")
@@ -123,7 +123,7 @@ def run_mesh(envoy):
     assert envoy
 
     @asynccontextmanager
-    async def run(*workloads, **fields):
+    async def run(*workloads, within=PATIENCE, **fields):
         listen = f"127.0.0.1:{free_port()}"
         document = {"listen": listen, "drain": 2, "workloads": workloads, **fields}
         config = LocalConfig.model_validate(document)
@@ -131,7 +131,7 @@ def run_mesh(envoy):
         failure = None
         with TemporaryDirectory(prefix="layby-") as folder:
             mesh = LocalMesh(config, Path(folder))
-            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(within), asyncio.TaskGroup() as tasks:
                 tasks.create_task(mesh.run(ready, stopping), name="mesh")
                 await ready.wait()
                 try:

@@ -84,20 +84,16 @@ async def test_probes_are_answered_and_wake_nothing(run_mesh, workload):
         assert Phase.ZERO is running.supervisor().phase
 
 
-async def test_probes_keep_nothing_awake(run_mesh, workload, until):
+async def test_probes_keep_nothing_awake(run_mesh, workload):
     """While the workload runs they reach it, but they are no demand."""
     web = workload(probes=[{"path": "/healthz"}], idle={"after": "200ms"})
     async with run_mesh(web) as running:
         assert 200 == (await running.get()).status
         probed = await running.get("/healthz")
         assert b"ok" in probed.body
-
-        async def probe() -> None:
+        async with asyncio.timeout(5):
             while running.supervisor().phase is not Phase.ZERO:
                 assert 200 == (await running.get("/healthz")).status
-
-        async with asyncio.timeout(5):
-            await probe()
         assert 1 == running.supervisor().wakes
 
 
@@ -143,10 +139,13 @@ async def test_wrong_command_is_named(run_mesh, workload):
 async def test_one_broken_workload_is_no_concern_of_another(run_mesh, workload, tmp_path):
     """They share an Envoy and a hold server, and nothing else."""
     broken = workload("crash", tmp_path / "starts", name="broken", prefixes=["/broken"])
-    async with run_mesh(broken, workload()) as running:
-        async with running.crowd(5, "/broken") as crowd, running.crowd(5) as others:
-            assert Counter({503: 5}) == await crowd.statuses()
-            assert Counter({200: 5}) == await others.statuses()
+    async with (
+        run_mesh(broken, workload()) as running,
+        running.crowd(5, "/broken") as crowd,
+        running.crowd(5) as others,
+    ):
+        assert Counter({503: 5}) == await crowd.statuses()
+        assert Counter({200: 5}) == await others.statuses()
 
 
 @pytest.mark.parametrize(

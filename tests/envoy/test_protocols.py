@@ -165,12 +165,12 @@ async def test_server_sent_events(run_mesh, workload, clock):
     def read(port: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         connection.request("GET", "/events?n=8&every=0.15", headers={"accept": "text/event-stream"})
-        for line in connection.getresponse():
-            if line.startswith(b"data:"):
-                events.append((clock(), line.decode()))
+        lines = (line.decode() for line in connection.getresponse())
+        # `extend` appends one by one, each with the time of its arrival.
+        events.extend((clock(), line) for line in lines if line.startswith("data:"))
         connection.close()
 
-    async with run_mesh(workload(idle={"after": "200ms"})) as running:
+    async with run_mesh(workload("web", "--abrupt", idle={"after": "200ms"})) as running:
         await asyncio.to_thread(read, running.port)
         assert 1 == running.supervisor().wakes
         await running.asleep()
@@ -217,6 +217,14 @@ def memory(envoy: Envoy) -> dict[str, int]:
     return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
 
 
+async def stalled(upload: Upload) -> None:
+    """Wait until nobody takes any more of the body."""
+    seen = -1
+    while seen != upload.sent:
+        seen = upload.sent
+        await asyncio.sleep(0.3)
+
+
 async def test_large_upload(run_mesh, workload, gate, until):
     """The body waits in the client, not in Envoy's memory, and arrives in full."""
     async with run_mesh(workload("web", "--open-when", gate)) as running:
@@ -224,16 +232,8 @@ async def test_large_upload(run_mesh, workload, gate, until):
         upload = Upload(running.port)
         upload.start()
         await running.parked(1)
-        seen = -1
-
-        def stalled() -> bool:
-            nonlocal seen
-            seen, before = upload.sent, seen
-            return seen == before
-
         async with asyncio.timeout(10):
-            while not stalled():
-                await asyncio.sleep(0.3)
+            await stalled(upload)
         assert upload.sent < UPLOAD // 2
         gate.touch()
         await until(lambda: not upload.is_alive(), within=25)

@@ -21,6 +21,7 @@ from extproc.wire.ext_proc import SERVICE as EXT_PROC
 
 CLUSTER = "outbound|80||cart.shop.svc.cluster.local"
 Call: TypeAlias = grpc.aio.StreamStreamCall[bytes, bytes]
+Method: TypeAlias = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 
@@ -42,8 +43,8 @@ class FakeEnvoy:
 
     def __init__(self, port: int) -> None:
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-        self._process = self.channel.stream_stream(f"/{EXT_PROC}/Process")
-        self._log = self.channel.stream_stream(f"/{ACCESS_LOG}/StreamAccessLogs")
+        self._process: Method = self.channel.stream_stream(f"/{EXT_PROC}/Process")
+        self._log: Method = self.channel.stream_stream(f"/{ACCESS_LOG}/StreamAccessLogs")
 
     async def ask(self, *messages: bytes, metadata: Metadata = ()) -> Call:
         """Open a stream as a hold filter does, and leave it open for an answer."""

@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -38,7 +39,7 @@ RATE = pytest.approx(1 / RATE_WINDOW)
 
 
 def entry(
-    kind: AccessLogType, stream: str = "s1", *, begun: float = 0.0, **request
+    kind: AccessLogType, stream: str = "s1", *, begun: float = 0.0, **request: Any
 ) -> HttpAccessLogEntry:
     """A log entry as Envoy writes it: at the start the cluster is in the custom tag only."""
     common = AccessLogCommon(
@@ -152,8 +153,8 @@ async def test_probes_are_no_demand(rig):
     """Warm probes reach the workload and the access log alike."""
     rig.manage(ProbeRule(path="/", method="GET", user_agent="kube-probe/*"))
     before = rig.demand()
-    probe = {"request_method": RequestMethod.GET, "user_agent": "kube-probe/1.36"}
-    await rig.send(message(*[entry(kind, **probe) for kind in (START, PERIODIC, END)]))
+    probe: dict[str, Any] = {"request_method": RequestMethod.GET, "user_agent": "kube-probe/1.36"}
+    await rig.send(message(*[entry(kind, "s1", **probe) for kind in (START, PERIODIC, END)]))
     assert before == rig.demand()
     await rig.send(message(entry(START, request_method=RequestMethod.POST)))
     assert rig.demand().in_flight == 1

@@ -1,27 +1,16 @@
 import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
 
 import grpc
 import pytest
 from envoy_data_plane.envoy.service.ext_proc.v3 import (
     CommonResponseResponseStatus,
     HttpBody,
-    HttpHeaders,
     ProcessingRequest,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from extproc.core.hold import HoldQueue
 from extproc.core.probe import ProbeRule
-from extproc.core.settle import Settle
-from extproc.core.workload import Hold, Workload, WorkloadKey
-from extproc.processor import Processor
-from extproc.server import Server
-from extproc.throttler import Throttler
 from tests.extproc.fake_envoy import (
-    CLUSTER,
     answer,
     connected,
     failure,
@@ -30,45 +19,7 @@ from tests.extproc.fake_envoy import (
     refused,
     request_headers,
 )
-from tests.extproc.fake_waker import FakeWaker
-
-CART = WorkloadKey("shop", "cart")
-
-
-class Rig:
-    """A hold server for `cart`, and an Envoy that asks it."""
-
-    def __init__(self, settle: float = 0.0) -> None:
-        self.waker = FakeWaker()
-        settling = Settle(first=settle, ceiling=1000.0, last_chance=500.0)
-        self.queue = HoldQueue(max_pending=2000, settle=settling)
-        self.throttler = Throttler(self.queue, self.waker)
-        self.asked: list[WorkloadKey] = []
-        self.processor = Processor(self.throttler, {CLUSTER: CART}.get, self.asked.append)
-        self.manage()
-
-    def manage(self, *probes: ProbeRule, **hold) -> None:
-        """Declare the hold for `cart`."""
-        self.throttler.replace({CART: Workload(CART, Hold(**{"timeout": 30.0, **hold}), probes)})
-
-    async def serve(self) -> Server:
-        server = Server([self.processor.handler()])
-        self.port = server.listen("127.0.0.1:0")
-        await server.start()
-        return server
-
-
-@asynccontextmanager
-async def serving(**options):
-    """A rig that serves, and in the end holds nothing."""
-    rig = Rig(**options)
-    server = await rig.serve()
-    async with connected(rig.port) as envoy:
-        yield rig, envoy
-        rig.throttler.drain()
-    await server.stop(1)
-    assert rig.throttler._waiters == {}
-    assert rig.throttler.pending() == 0
+from tests.extproc.processor_rig import CART, serving
 
 
 @pytest.fixture
@@ -232,44 +183,6 @@ async def test_a_megabyte_of_headers_is_parked_like_any_other(rig, parked):
     assert await goes_on(call)
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        b"\xff\xff\xff",
-        b"",
-        bytes(ProcessingRequest()),
-        bytes(ProcessingRequest(response_headers=HttpHeaders())),
-        bytes(ProcessingRequest(request_body=HttpBody(body=b"x"))),
-        request_headers()[:-3],
-        b"\x12\x02\x0a\xff",
-    ],
-    ids=["junk", "nothing", "empty", "response headers", "body", "truncated", "lying length"],
-)
-async def test_what_is_no_request_is_refused_and_logged(rig, envoy, message, caplog):
-    """Envoy then lets the request go on, and the log says what is configured wrongly."""
-    call = await envoy.ask(message)
-    assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
-    assert "bad ext_proc stream from" in caplog.text
-    assert (0, []) == (rig.throttler.pending(), rig.asked)
-
-
-async def test_a_stream_that_ends_before_its_first_message_is_refused(rig, envoy, caplog):
-    """Somebody probes the port, or an Envoy gave up."""
-    call = await envoy.ask()
-    await call.done_writing()
-    assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
-    assert "ended before its first message" in caplog.text
-    assert rig.throttler.pending() == 0
-
-
-async def test_a_stream_that_is_reset_before_its_first_message_leaves_nothing(rig, envoy):
-    """Nobody can be told."""
-    call = await envoy.ask()
-    call.cancel()
-    assert await goes_on(await envoy.ask(request_headers("stranger")))
-    assert rig.throttler.pending() == 0
-
-
 async def test_handing_over_fails_the_stream_and_sends_nothing_before(rig, parked, caplog):
     """Envoy's retry policy takes a bare UNAVAILABLE to another server within the same chance; an
     empty message before it would cost the request a chance, and with the last one itself.
@@ -296,96 +209,3 @@ async def test_draining_without_a_successor_answers(rig, parked):
     assert response.status is not None
     assert (503, "layby_draining") == (response.status.code, response.details)
     assert headers_of(response)["retry-after"] == "1"
-
-
-FIRST, SECOND, LAST = 50.0, 200.0, 500.0
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        ([], FIRST),
-        ([("x-layby-chance", "1"), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "2"), ("x-layby-chances", "3")], SECOND),
-        ([("x-layby-chance", "3"), ("x-layby-chances", "3")], LAST),
-        ([("x-layby-chances", "3"), ("x-layby-chance", "2"), ("x-else", "9")], SECOND),
-        ([("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "2")], LAST),
-        ([("x-layby-chance", ""), ("x-layby-chances", "")], FIRST),
-        ([("x-layby-chance", "two"), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "-2"), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "0"), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "2.0"), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "9" * 5000), ("x-layby-chances", "3")], FIRST),
-        ([("x-layby-chance", "2000"), ("x-layby-chances", "3000")], FIRST),
-    ],
-    ids=lambda value: str(value)[:60],
-)
-async def test_the_chance_is_read_from_the_streams_metadata(eventually, metadata, expected):
-    """It says how patient to be with an Envoy that is late; junk counts as the first of one."""
-    async with serving(settle=FIRST) as (rig, envoy):
-        rig.throttler.endpoints_changed(CART, 1)
-        # Envoy is late already.
-        rig.queue._backends[CART].ready_at -= FIRST
-        begun = asyncio.get_running_loop().time()
-        call = await envoy.ask(request_headers(), metadata=metadata)
-        await eventually(lambda: rig.throttler.pending() == 1)
-        assert pytest.approx(expected, abs=5.0) == rig.queue.next_due(CART) - begun
-        call.cancel()
-        await eventually(lambda: rig.throttler.pending() == 0)
-
-
-GOOD = request_headers(accept="application/json", cookie="c" * 40)
-
-
-def damaged(position: int, junk: bytes) -> bytes:
-    """A good message with some bytes overwritten."""
-    position %= len(GOOD)
-    return GOOD[:position] + junk + GOOD[position + len(junk) :]
-
-
-messages = (
-    st.binary(max_size=80)
-    | st.builds(damaged, st.integers(0, 1000), st.binary(min_size=1, max_size=4))
-    | st.integers(0, len(GOOD)).map(lambda length: GOOD[:length])
-    | st.sampled_from([GOOD, bytes(ProcessingRequest(request_body=HttpBody(body=b"x")))])
-)
-metadata_values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=6)
-
-
-async def ended(call) -> None:
-    """Read a stream to its end, whatever that is."""
-    with suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
-        while await call.read() is not grpc.aio.EOF:
-            pass
-
-
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    sent=st.lists(messages, max_size=3),
-    number=metadata_values,
-    total=metadata_values,
-    leaves=st.booleans(),
-)
-async def test_no_bytes_crash_it_or_leak_a_place(
-    rig, envoy, eventually, sent, number, total, leaves
-):
-    """Whoever reaches the port may send anything; the next real request must find all in order."""
-    metadata = [("x-layby-chance", number), ("x-layby-chances", total)]
-    call = await envoy.ask(metadata=metadata)
-    ending = asyncio.create_task(ended(call), name="reader")
-    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        for message in sent:
-            await call.write(message)
-        if not leaves:
-            await call.done_writing()
-            await eventually(lambda: ending.done() or rig.throttler.pending() == 1)
-    call.cancel()
-    await ending
-    await eventually(lambda: rig.throttler.pending() == 0)
-    good = await envoy.ask(GOOD)
-    await eventually(lambda: rig.throttler.pending() == 1)
-    rig.throttler.endpoints_changed(CART, 1)
-    assert await goes_on(good)
-    rig.throttler.endpoints_changed(CART, 0)
-    assert rig.throttler._waiters == {}

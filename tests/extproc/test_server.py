@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from extproc.server import Server
 
@@ -27,9 +27,9 @@ def hanging():
 async def server(hanging):
     async def hang(_message: bytes, _context: object) -> bytes:
         hanging.set()
-        return await asyncio.get_running_loop().create_future()
+        return await asyncio.Future()
 
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         name: grpc.unary_unary_rpc_method_handler(method)
         for name, method in {"Echo": echo, "Hang": hang}.items()
     }
@@ -44,11 +44,14 @@ async def channel_to(address):
         yield channel
 
 
-async def health(channel) -> int:
+async def health(channel):
     """What a health check is told."""
-    stub = health_pb2_grpc.HealthStub(channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
-    return answer.status
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=Status.FromString,
+    )
+    return (await check(health_pb2.HealthCheckRequest(service=""), timeout=5)).status
 
 
 async def test_it_is_healthy_only_while_it_is_said_to_be(server):

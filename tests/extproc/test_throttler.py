@@ -85,6 +85,15 @@ async def test_patience_ends_at_the_deadline(throttler, looptime):
     assert nothing_left(throttler)
 
 
+async def test_a_request_that_has_gone_on_leaves_no_timer(throttler):
+    """It would keep the request's memory until a deadline that nobody has any more."""
+    tasks = await park(throttler, 50)
+    throttler.endpoints_changed(CART, 1)
+    await asyncio.gather(*tasks)
+    timers = vars(asyncio.get_running_loop())["_scheduled"]
+    assert [] == [timer for timer in timers if not timer.cancelled()]
+
+
 async def test_each_request_has_its_own_deadline(throttler, looptime):
     """A shared timer would expire the second with the first."""
     throttler.replace({CART: Workload(CART, Hold(timeout=2.0))})

@@ -1,4 +1,4 @@
-"""A gRPC server on loopback, port in `$PORT`, which finishes its calls on SIGTERM.
+"""A gRPC server on loopback, port in `$PORT`, which SIGTERM ends at once.
 
 /test.Echo/Say answers with its request; /test.Echo/Count streams each byte of its request, and
 leaves a pause between two of them.
@@ -6,7 +6,6 @@ leaves a pause between two of them.
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 
 import grpc
@@ -29,10 +28,8 @@ async def count(request: bytes, _context: Context) -> AsyncIterator[bytes]:
 
 
 async def main() -> None:
-    """Serve until SIGTERM."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    handlers = {
+    """Serve."""
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "Say": grpc.unary_unary_rpc_method_handler(say),
         "Count": grpc.unary_stream_rpc_method_handler(count),
     }
@@ -40,8 +37,7 @@ async def main() -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", handlers),))
     server.add_insecure_port(f"127.0.0.1:{os.environ['PORT']}")
     await server.start()
-    await stopping.wait()
-    await server.stop(5)
+    await server.wait_for_termination()
 
 
 asyncio.run(main())

@@ -1,8 +1,10 @@
-"""A WebSocket server on loopback, port in `$PORT`: it echoes, `SECONDS:text` after so long."""
+"""A WebSocket server on loopback, port in `$PORT`, which SIGTERM ends at once.
+
+It echoes, and `SECONDS:text` after so long.
+"""
 
 import asyncio
 import os
-import signal
 
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -16,11 +18,9 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def main() -> None:
-    """Serve until SIGTERM."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    async with serve(echo, "127.0.0.1", int(os.environ["PORT"])):
-        await stopping.wait()
+    """Serve."""
+    async with serve(echo, "127.0.0.1", int(os.environ["PORT"])) as server:
+        await server.serve_forever()
 
 
 asyncio.run(main())

@@ -1,10 +1,11 @@
 """An HTTP/1.1 server on loopback, port in `$PORT`: `python web.py [--abrupt] [--open-when FILE]`.
 
-It listens once the file is there, and on SIGTERM finishes what it is at, unless it is abrupt. Paths:
+It listens once the file is there, and on SIGTERM finishes what it is at unless it is abrupt. Paths:
 /headers        the request's headers as a JSON list
 /upload         the SHA-256 of the request's body
 /events?n=&every=   so many server-sent events, so many seconds apart
-/finish?when=   answers once the file of that name is there
+/large?bytes=   so many bytes
+/finish?begun=&when=   makes one file, and answers once the other is there
 /pause?seconds= answers later
 /               "ok", and the process's number
 """
@@ -62,7 +63,10 @@ class Connection:
                 self._reply(await self._digest(headers))
             case "/events":
                 await self._events(int(query["n"]), float(query["every"]))
+            case "/large":
+                self._reply("x" * int(query["bytes"]))
             case "/finish":
+                Path(query["begun"]).touch()  # noqa: ASYNC240 - a scratch file
                 await exists(query["when"])
                 self._reply("finished")
             case "/pause":
@@ -111,11 +115,11 @@ async def main() -> None:
     options.add_argument("--abrupt", action="store_true")
     options.add_argument("--open-when")
     chosen = options.parse_args()
+    if chosen.open_when:
+        await exists(chosen.open_when)
     stopping = asyncio.Event()
     if not chosen.abrupt:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    if chosen.open_when:
-        await exists(chosen.open_when)
     server = await asyncio.start_server(
         lambda *ends: Connection(*ends).serve(), "127.0.0.1", int(os.environ["PORT"]), backlog=1024
     )

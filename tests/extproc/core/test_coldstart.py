@@ -45,3 +45,14 @@ def test_a_thousand_failures_are_no_overflow():
     """A broken image may be retried for weeks."""
     starts = ColdStarts()
     assert {BACKOFF_CEILING} == {starts.failed() for _ in range(2000)} - {1.0, 2.0, 4.0, 8.0, 16.0}
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"), [(0.0, 0.0), (0.01, BACKOFF_CEILING), (60.0, BACKOFF_CEILING)]
+)
+def test_the_first_pause_may_be_another_one(first, expected):
+    """Tests, and workloads that come right by themselves, want a short one."""
+    starts = ColdStarts()
+    for _ in range(50):
+        last = starts.failed(first)
+    assert expected == last

@@ -1,0 +1,140 @@
+"""What a container is told: its environment, its command, and its service account's files.
+
+Must not know processes. What it cannot give a container it says, as the kubelet's waiting reasons.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2e.stack.kubelet.client import Client, Object
+
+ROOT = Path(__file__).parents[3]
+"""Where containers run unless they say otherwise: the checkout, for `python -m`."""
+SECRETS = "/var/run/secrets/kubernetes.io/serviceaccount"
+_VARIABLE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)|\$\$")
+_FIELD = re.compile(r"(metadata\.(?:labels|annotations))\['([^']+)'\]")
+# In a mount namespace of its own, with a /run of its own, as a container has.
+_WITH_RUN = 'mount --bind "$0" "$(realpath /var/run)" && exec "$@"'
+
+
+class CannotRun(Exception):  # noqa: N818 - a state, not a bug
+    """A container cannot be started; `reason` is Kubernetes' word for it."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all containers of a pod share."""
+
+    client: Client
+    pod: Object
+    address: str
+    folder: Path
+    """The pod's own, for its files."""
+    environment: Mapping[str, str]
+    """What every process gets."""
+
+    def variables(self, container: Mapping[str, Any]) -> dict[str, str]:
+        """Return a container's environment.
+
+        Raises:
+            CannotRun: a variable comes from where this kubelet does not look.
+        """
+        meta = self.pod["metadata"]
+        found = {
+            **self.environment,
+            "HOSTNAME": meta["name"],
+            "POD_NAME": meta["name"],
+            "POD_NAMESPACE": meta["namespace"],
+            "POD_IP": self.address,
+        }
+        if ports := container.get("ports"):
+            found["PORT"] = str(ports[0]["containerPort"])
+        for variable in container.get("env", ()):
+            value = variable.get("value", "")
+            if source := variable.get("valueFrom"):
+                value = self._value(variable["name"], source)
+            found[variable["name"]] = expand(value, found)
+        return found
+
+    async def command(self, container: Mapping[str, Any], environment: dict[str, str]) -> list[str]:
+        """Return a container's command, wrapped so that it sees its files.
+
+        Raises:
+            CannotRun: it has none, or volumes that this kubelet does not mount.
+        """
+        if not container.get("command"):
+            image = container.get("image", "")
+            raise CannotRun(
+                "ImagePullBackOff", f'Back-off pulling image "{image}": a pod needs a command here'
+            )
+        words = [*container["command"], *container.get("args", ())]
+        command = [expand(word, environment) for word in words]
+        mounted = container.get("volumeMounts", ())
+        if other := [m["mountPath"] for m in mounted if m["mountPath"] != SECRETS]:
+            raise CannotRun("CreateContainerConfigError", f"no volumes here: {', '.join(other)}")
+        if not mounted:
+            return command
+        run = await self._service_account(mounted[0]["name"])
+        shell = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _WITH_RUN)
+        return [*shell, str(run), *command]
+
+    async def _service_account(self, volume: str) -> Path:
+        """Write the files of the pod's service account; return what to mount on /run."""
+        meta, spec = self.pod["metadata"], self.pod["spec"]
+        namespace, account = meta["namespace"], spec.get("serviceAccountName", "default")
+        [projected] = [v["projected"] for v in spec["volumes"] if v["name"] == volume]
+        life = next(
+            s["serviceAccountToken"].get("expirationSeconds", 3600)
+            for s in projected["sources"]
+            if "serviceAccountToken" in s
+        )
+        identity = {"name": meta["name"], "uid": meta["uid"]}
+        bound = {"kind": "Pod", "apiVersion": "v1", **identity}
+        answer = await self.client.request(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token",
+            {"spec": {"expirationSeconds": life, "boundObjectRef": bound}},
+        )
+        authority = await self.client.request(
+            "GET", f"/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt"
+        )
+        run = self.folder / "run"
+        place = run / Path(SECRETS).relative_to("/var/run")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "token").write_text(answer["status"]["token"])
+        (place / "ca.crt").write_text(authority["data"]["ca.crt"])
+        (place / "namespace").write_text(namespace)
+        return run
+
+    def _value(self, name: str, source: Mapping[str, Any]) -> str:
+        path = source.get("fieldRef", {}).get("fieldPath")
+        meta, spec = self.pod["metadata"], self.pod["spec"]
+        known = {
+            "metadata.name": meta["name"],
+            "metadata.namespace": meta["namespace"],
+            "metadata.uid": meta["uid"],
+            "spec.nodeName": spec["nodeName"],
+            "spec.serviceAccountName": spec.get("serviceAccountName", "default"),
+            "status.podIP": self.address,
+        }
+        if path in known:
+            return str(known[path])
+        if path and (keyed := _FIELD.fullmatch(path)):
+            return str(meta.get(keyed[1].partition(".")[2], {}).get(keyed[2], ""))
+        raise CannotRun("CreateContainerConfigError", f"no source here for variable {name}")
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Replace `$(NAME)`; `$$` is a dollar, and an unknown name stays as it is."""
+
+    def replace(found: re.Match[str]) -> str:
+        return variables.get(found[1], found[0]) if found[1] else "$"
+
+    return _VARIABLE.sub(replace, text)

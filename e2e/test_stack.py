@@ -1,0 +1,319 @@
+"""The stack itself: what the tests of Layby take for granted is so."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.stack.api import Api, ApiError
+from e2e.stack.detached import Detached
+from e2e.stack.http import get
+from e2e.stack.istiod import NAMESPACE as ISTIO_NAMESPACE
+from e2e.stack.kubelet import FAILURE, PROBE_PERIOD, START_DELAY
+from e2e.stack.namespace import inhabitants
+from e2e.stack.processes import until
+from e2e.stack.whole import GATEWAY_LABELS, ROOT
+from e2e.workloads import manifests
+
+HOST = "web.example"
+WITHIN = 15.0
+"""Seconds that a change may take to get through."""
+
+
+@pytest.fixture
+def web(stack, namespace, apply):
+    """Deploy `web` with no replica behind the gateway; the value is its name in the mesh."""
+
+    def deploy(*arguments, **fields):
+        service = f"web.{namespace}.svc.cluster.local"
+        apply(
+            [
+                manifests.deployment("web", *arguments, **fields),
+                manifests.service("web"),
+                manifests.gateway("web", [HOST], GATEWAY_LABELS, stack.gateway.address),
+                manifests.route("web", HOST, service, "web"),
+            ]
+        )
+        # An Envoy that has not heard of the route says 404, of the service 502 or nothing at all.
+        assert until(lambda: 503 == stack.gateway.get(HOST).status, WITHIN)
+        assert until(lambda: 503 == stack.caller.get(service).status, WITHIN)
+        return service
+
+    return deploy
+
+
+@pytest.fixture
+def pods(cluster, namespace):
+    """Look at the pods of the test's namespace."""
+    return lambda: cluster.items("v1", "Pod", namespace)
+
+
+@pytest.fixture
+def pod(apply, pods):
+    """Run a single pod with some command, and return it once it is as wanted."""
+
+    def run(command, wanted, **spec):
+        container = {"name": "app", "image": "none", "command": command}
+        spec = {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
+        apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "single"},
+                "spec": {"automountServiceAccountToken": False, **spec},
+            }
+        )
+        assert until(lambda: wanted(pods()[0]), WITHIN), pods()[0]["status"]
+        return pods()[0]
+
+    return run
+
+
+def is_ready(pod):
+    """Tell whether a pod says that it is ready."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def waiting(pods):
+    """Return why the containers of pods do not run."""
+    statuses = (s for pod in pods for s in pod["status"].get("containerStatuses", ()))
+    return [s["state"]["waiting"]["reason"] for s in statuses if "waiting" in s["state"]]
+
+
+def events(cluster, namespace, reason):
+    """Return what the events with a reason say."""
+    found = cluster.items("v1", "Event", namespace)
+    return [event["message"] for event in found if event["reason"] == reason]
+
+
+def test_it_is_ready_soon(stack):
+    """A stack that takes its time is one that nobody starts."""
+    assert stack.start_seconds < 20
+
+
+def test_a_pod_gets_an_address_an_endpoint_and_requests(stack, cluster, namespace, web):
+    """From Deployment to answer nothing is made up but the container."""
+    service = web()
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.caller.get(service).status, WITHIN)
+    [pod] = cluster.items("v1", "Pod", namespace)
+    address = pod["status"]["podIP"]
+    [slice_] = cluster.items("discovery.k8s.io/v1", "EndpointSlice", namespace)
+    assert [address] == slice_["endpoints"][0]["addresses"]
+    assert pod["metadata"]["name"] == stack.gateway.get(HOST).json()["pod"]
+    cluster_name = f"outbound|80||{service}"
+    assert {f"{address}:8080": "healthy"} == stack.gateway.endpoints(cluster_name)
+
+
+def test_no_pod_is_no_healthy_upstream(stack, cluster, namespace, web, pods):
+    """This is the answer that Layby is to spare the client."""
+    service = web()
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    cluster.scale("web", 0, namespace)
+    assert until(lambda: not pods(), WITHIN)
+    assert until(lambda: {} == stack.gateway.endpoints(f"outbound|80||{service}"), WITHIN)
+    for reply in (stack.gateway.get(HOST), stack.caller.get(service)):
+        assert (503, b"no healthy upstream") == (reply.status, reply.body)
+
+
+def test_another_gateway_has_its_own_address_and_routes(stack, cluster, namespace, apply):
+    """Attach scope and the death of a gateway take a second one."""
+    labels = {"istio": "second"}
+    second = stack.add_gateway("second", labels)
+    try:
+        second.child.wait()
+        service = f"web.{namespace}.svc.cluster.local"
+        apply(
+            manifests.deployment("web", replicas=1),
+            manifests.service("web"),
+            manifests.gateway("web", [HOST], labels, second.address),
+            manifests.route("web", HOST, service, "web"),
+        )
+        assert until(lambda: 200 == second.get(HOST).status, WITHIN)
+        assert 200 != stack.gateway.get(HOST).status
+    finally:
+        stack.remove(second)
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CrashLoopBackOff"])
+def test_a_pod_can_be_made_not_to_start(cluster, namespace, apply, pods, reason):
+    """Hopeless starts are to be told from slow ones by what Kubernetes says of them."""
+    apply(manifests.deployment("web", replicas=1, annotations={FAILURE: reason}))
+    assert until(lambda: [reason] == waiting(pods()), WITHIN)
+    assert until(lambda: events(cluster, namespace, "BackOff"), WITHIN)
+
+
+def test_a_pod_can_be_made_to_fit_nowhere(cluster, namespace, apply, pods):
+    """It stays pending, and only the scheduler's condition says why."""
+    apply(manifests.deployment("web", replicas=1, annotations={FAILURE: "Unschedulable"}))
+
+    def reasons():
+        conditions = (c for pod in pods() for c in pod["status"].get("conditions", ()))
+        return [(c["type"], c["status"], c.get("reason")) for c in conditions]
+
+    assert until(lambda: [("PodScheduled", "False", "Unschedulable")] == reasons(), WITHIN)
+    assert ["Pending"] == [pod["status"]["phase"] for pod in pods()]
+    assert events(cluster, namespace, "FailedScheduling")
+
+
+def test_a_quota_lets_no_pod_be_created(cluster, namespace, apply, pods):
+    """There is no pod to look at then: only an event of the ReplicaSet."""
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"pods": "0"}},
+        },
+        manifests.deployment("web", replicas=1),
+    )
+    assert until(lambda: events(cluster, namespace, "FailedCreate"), WITHIN)
+    assert "exceeded quota" in events(cluster, namespace, "FailedCreate")[0]
+    assert [] == pods()
+
+
+def test_a_program_that_fails_is_a_crash_loop(pod):
+    """The state is not only one that an annotation paints."""
+    crashed = pod(["false"], lambda pod: ["CrashLoopBackOff"] == waiting([pod]))
+    [status] = crashed["status"]["containerStatuses"]
+    assert 1 == status["lastState"]["terminated"]["exitCode"]
+
+
+def test_a_pod_is_ready_when_its_probe_says_so(stack, cluster, namespace, web, pods):
+    """Between started and ready lies what a parked request waits for."""
+    annotations = {START_DELAY: "500ms", PROBE_PERIOD: "50ms"}
+    web("--delay", "0.5", annotations=annotations)
+    begun = time.time()
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: any(map(is_ready, pods())), WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    told = stack.gateway.get(HOST).json()
+    assert 0.5 < told["born"] - begun
+    assert 0.5 < told["started"] - told["born"]
+
+
+def test_a_pod_finishes_what_it_is_at(stack, cluster, namespace, web, pods):
+    """A request that is under way when its pod is deleted must not be lost."""
+    web("--linger", "1")
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    [before] = pods()
+    replies = []
+    slow = threading.Thread(
+        target=lambda: replies.append(stack.gateway.get(HOST, "/pause?seconds=2"))
+    )
+    slow.start()
+    cluster.scale("web", 0, namespace)
+    assert until(lambda: "deletionTimestamp" in pods()[0]["metadata"], WITHIN)
+    assert 200 == get(before["status"]["podIP"], HOST, port=8080).status
+    slow.join()
+    assert [200] == [reply.status for reply in replies]
+    assert until(lambda: not pods(), WITHIN)
+
+
+def test_a_pod_that_does_not_end_is_killed_after_its_grace(stack, cluster, pod, pods):
+    """A pod that hangs must not hang the test."""
+    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
+    running = pod(stubborn, is_ready)
+    begun = time.monotonic()
+    cluster.delete(running)
+    assert until(lambda: not pods(), WITHIN)
+    assert 1.0 <= time.monotonic() - begun < 5.0
+    commands = (Path(f"/proc/{pid}/cmdline") for pid in inhabitants(stack.namespace.id))
+    assert not any(b"trap" in command.read_bytes() for command in commands)
+
+
+def test_a_pod_has_the_files_of_its_service_account(stack, namespace, pod):
+    """Layby is to find the API server as it does in a cluster, and to be let in as itself."""
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    pod(
+        ["sh", "-c", f"ls {place}; cat {place}/namespace"],
+        lambda pod: "Succeeded" == pod["status"]["phase"],
+        restartPolicy="Never",
+        automountServiceAccountToken=True,
+    )
+    said = (stack.logs / "pods" / f"{namespace}.single.app.log").read_text()
+    assert f"ca.crt\nnamespace\ntoken\n{namespace}" == said
+
+
+def test_a_service_account_may_do_what_its_roles_say(stack, namespace):
+    """With an administrator's rights every test of a role would pass."""
+    user = Api(stack.control_plane.kubeconfig_of("default", namespace))
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    told = user.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+    assert f"system:serviceaccount:{namespace}:default" == told["status"]["userInfo"]["username"]
+    with pytest.raises(ApiError, match="403 Forbidden"):
+        user.items("v1", "Pod", namespace)
+
+
+def test_pods_outlive_the_api_server(stack, cluster, namespace, web, pods):
+    """While it is away nothing changes, and afterwards everything goes on."""
+    web()
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    [before] = pods()
+    stack.control_plane.apiserver.kill()
+    assert 200 == stack.gateway.get(HOST).status
+    stack.control_plane.apiserver.start()
+    stack.control_plane.apiserver.wait()
+    assert [before["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in pods()]
+    cluster.scale("web", 0, namespace)
+    assert until(lambda: 503 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: not pods(), WITHIN)
+
+
+def test_envoys_outlive_istiod(stack, cluster, namespace, web):
+    """They keep what they have, and hear of endpoints again once it is back."""
+    web()
+    stack.istiod.kill()
+    assert 503 == stack.gateway.get(HOST).status
+    cluster.scale("web", 1, namespace)
+    stack.istiod.start()
+    stack.istiod.wait()
+    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+
+
+def test_the_mesh_has_its_namespace_and_a_caller(cluster, stack):
+    """Where an install-wide EnvoyFilter goes, and who is not a gateway."""
+    assert cluster.get("v1", "Namespace", ISTIO_NAMESPACE)
+    assert "sidecar" == stack.caller.identity.kind
+
+
+@pytest.mark.parametrize("end", ["down", "kill -9"])
+def test_the_command_leaves_nothing_behind(tmp_path, end):
+    """Whoever tries it on a laptop wants it gone afterwards, however it ended."""
+    folder = tmp_path / "stack"
+
+    def command(word):
+        return subprocess.run(
+            [sys.executable, "-m", "e2e.stack", word, "--folder", folder],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    try:
+        told = command("up")
+        assert 0 == told.returncode, told.stderr
+        assert "nsenter --net" in told.stdout
+        state = Detached(folder).state()
+        assert inhabitants(state.network)
+        if end == "kill -9":
+            os.kill(state.pid, signal.SIGKILL)
+            assert until(lambda: not inhabitants(state.network), WITHIN)
+            assert "ended unexpectedly" in command("status").stdout
+    finally:
+        told = command("down")
+    assert (0, "removed\n") == (told.returncode, told.stdout)
+    assert [] == inhabitants(state.network)
+    assert not folder.exists()

@@ -1,0 +1,1 @@
+"""Programs that run as pods of the stack."""

@@ -1,0 +1,74 @@
+"""Why a workload that is waking will not come up, by its pods and its own conditions.
+
+What Kubernetes would try for ever is no reason to keep a request waiting for a minute. Must not
+know who waits. Times are as the API writes them, and `now` is their clock.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from kube.resource import Object
+
+UNSCHEDULABLE_GRACE = timedelta(seconds=30)
+"""An autoscaler of nodes may be at work; it usually takes longer, but then patience is asked for
+with a longer hold.timeout all the same."""
+HOPELESS_WAITING = frozenset(
+    {
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+"""Reasons of kubelet (pkg/kubelet/images, pkg/kubelet/container) that waiting does not cure."""
+
+
+def diagnose(target: Object | None, pods: Iterable[Object], now: datetime) -> str | None:
+    """Say why the workload cannot start; None while there is hope."""
+    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    if any(_is_ready(pod) for pod in alive):
+        return None
+    for reason in (*_of_target(target), *(r for pod in alive for r in _of_pod(pod, now))):
+        return reason
+    return None
+
+
+def _is_ready(pod: Object) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in _conditions(pod))
+
+
+def _of_target(target: Object | None) -> Iterator[str]:
+    """Such as a quota that leaves no room: the pods are never made."""
+    for condition in _conditions(target or {}):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            yield _said(condition.get("reason", "ReplicaFailure"), condition.get("message"))
+
+
+def _of_pod(pod: Object, now: datetime) -> Iterator[str]:
+    status = pod.get("status") or {}
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in HOPELESS_WAITING:
+                last = (container.get("lastState") or {}).get("terminated") or {}
+                ended = f"exit code {last['exitCode']}" if "exitCode" in last else ""
+                words = " ".join(filter(None, (ended, waiting.get("message"))))
+                yield _said(f"{container['name']}: {waiting['reason']}", words)
+    for condition in _conditions(pod):
+        unscheduled = condition["type"] == "PodScheduled" and condition["status"] == "False"
+        if unscheduled and condition.get("reason") == "Unschedulable":
+            since = datetime.fromisoformat(condition["lastTransitionTime"])
+            if now - since >= UNSCHEDULABLE_GRACE:
+                yield _said("Unschedulable", condition.get("message"))
+
+
+def _conditions(item: Object) -> Iterable[Object]:
+    return (item.get("status") or {}).get("conditions") or ()
+
+
+def _said(reason: str, message: str | None) -> str:
+    return f"{reason}: {message}" if message else reason

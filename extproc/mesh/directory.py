@@ -1,0 +1,98 @@
+"""Which requests are held, and how: TrafficHolds and Services as the hold queue wants them.
+
+Built whole from what the API server has. Must not know endpoints, nor parked requests.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crds.v1alpha1 import TrafficHold
+from extproc.core.probe import ProbeRule
+from extproc.core.workload import Hold, Workload, WorkloadKey
+from extproc.mesh.identity import Destination, destination
+from kube.resource import Key, Object
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everything that is held.
+
+    Args:
+        domain: the cluster's DNS domain.
+        workloads: one for each Service port that is held.
+        keys: the same, by where a request goes.
+        port_names: the name of each such port, as EndpointSlices have it.
+        holds: the TrafficHolds themselves.
+        by_service: the held ports of each Service.
+        by_hold: the workloads of each TrafficHold.
+    """
+
+    domain: str
+    workloads: Mapping[WorkloadKey, Workload] = field(default_factory=dict)
+    keys: Mapping[Destination, WorkloadKey] = field(default_factory=dict)
+    port_names: Mapping[Destination, str] = field(default_factory=dict)
+    holds: Mapping[Key, TrafficHold] = field(default_factory=dict)
+    by_service: Mapping[Key, list[Destination]] = field(default_factory=dict)
+    by_hold: Mapping[Key, list[WorkloadKey]] = field(default_factory=dict)
+
+    def find(self, cluster: str) -> WorkloadKey | None:
+        """The workload behind an Envoy cluster, if it is held."""
+        where = destination(cluster, self.domain)
+        return self.keys.get(where) if where else None
+
+    def of_service(self, service: Key) -> list[Destination]:
+        """The held ports of a Service."""
+        return self.by_service.get(service, [])
+
+    def of_hold(self, hold: Key) -> list[WorkloadKey]:
+        """The workloads of one TrafficHold: one for each Service port."""
+        return self.by_hold.get(hold, [])
+
+
+def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: str) -> Directory:
+    """Make the directory of these TrafficHolds; Services that are not there are left out."""
+    held = {_key(hold): hold for hold in holds if _is_held(hold)}
+    workloads, keys, names = {}, {}, {}
+    by_service: defaultdict[Key, list[Destination]] = defaultdict(list)
+    by_hold: defaultdict[Key, list[WorkloadKey]] = defaultdict(list)
+    for key, hold in held.items():
+        for name in _service_names(hold):
+            service = Key(key.namespace, name)
+            for port in _ports(services.get(service)):
+                where = Destination(service.namespace, service.name, port["port"])
+                workload = WorkloadKey(key.namespace, key.name, f"{name}:{port['port']}")
+                workloads[workload] = _workload(workload, hold)
+                keys[where] = workload
+                names[where] = port.get("name") or ""
+                by_service[service].append(where)
+                by_hold[key].append(workload)
+    return Directory(domain, workloads, keys, names, held, dict(by_service), dict(by_hold))
+
+
+def _key(hold: TrafficHold) -> Key:
+    return Key(hold.metadata.namespace, hold.metadata.name)
+
+
+def _is_held(hold: TrafficHold) -> bool:
+    """A hold that is going lets its requests go; one that was refused has none."""
+    refused = any(c.type == "Accepted" and c.status == "False" for c in hold.status.conditions)
+    return not (hold.metadata.deletion_timestamp or hold.spec.dry_run or refused)
+
+
+def _service_names(hold: TrafficHold) -> list[str]:
+    """What the controller has found, or until it has looked, what the user has listed."""
+    return [service.name for service in hold.status.services or hold.spec.services or ()]
+
+
+def _ports(service: Object | None) -> list[dict[str, Any]]:
+    spec = service.get("spec", {}) if service else {}
+    return [port for port in spec.get("ports") or () if port.get("protocol", "TCP") == "TCP"]
+
+
+def _workload(key: WorkloadKey, hold: TrafficHold) -> Workload:
+    spec = hold.spec
+    probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in spec.probes)
+    how = Hold(spec.hold.timeout, spec.hold.max_pending, spec.release.per_second)
+    return Workload(key, how, probes)

@@ -1,0 +1,140 @@
+"""Wakes workloads through `/scale`, and finds out when a start is hopeless.
+
+One task for each TrafficHold somebody waits for, for as long as somebody does. Must not know who
+waits, nor what becomes ready.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from crds.v1alpha1 import TrafficHold
+from extproc.core.workload import WorkloadKey
+from extproc.mesh.diagnosis import diagnose
+from extproc.mesh.directory import Directory
+from kube.client import Kube
+from kube.discovery import Discovery
+from kube.errors import KubeError, MismatchError
+from kube.informer import Informer
+from kube.resource import PODS, Key, Object, Resource, Selection
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 2.0
+"""Between two looks at a workload that is starting: whether it is still asked to run, and whether
+its pods can be made at all. Its pods are watched."""
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+
+class Waiting(Protocol):
+    """Who waits, and who is to be told."""
+
+    def wants_wake(self, key: WorkloadKey) -> bool:
+        """Whether somebody waits for it, and nothing of it is ready."""
+
+    def start_failed(self, key: WorkloadKey, reason: str) -> None:
+        """Tell whoever waits that it cannot start."""
+
+
+class ScaleWaker:
+    """Starts the targets of TrafficHolds.
+
+    Args:
+        kube: the API.
+        discovery: what kinds there are.
+        directory: what is held now.
+    """
+
+    def __init__(
+        self, kube: Kube, discovery: Discovery, directory: Callable[[], Directory]
+    ) -> None:
+        self._kube = kube
+        self._discovery = discovery
+        self._directory = directory
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._waiting: Waiting | None = None
+
+    def attach(self, waiting: Waiting, group: asyncio.TaskGroup) -> None:
+        """Say who waits, and who owns the tasks; nothing is woken before."""
+        self._waiting, self._group = waiting, group
+
+    def wake(self, key: WorkloadKey) -> None:
+        """Start a workload, unless that goes on already."""
+        hold = Key(key.namespace, key.name)
+        if hold in self._tasks or self._group is None:
+            return
+        task = self._group.create_task(self._wake(hold), name=f"wake {key}")
+        self._tasks[hold] = task
+        task.add_done_callback(lambda _: self._tasks.pop(hold, None))
+
+    async def _wake(self, key: Key) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while (hold := self._directory().holds.get(key)) and self._is_wanted(key):
+            try:
+                await self._start(key, hold)
+            except KubeError as error:
+                log.warning("%s/%s cannot be woken yet: %s", *key, error)
+                await asyncio.sleep(retry)
+                retry = min(retry * 2, LAST_RETRY_SECONDS)
+
+    def _is_wanted(self, key: Key) -> bool:
+        waiting = self._waiting
+        if waiting is None:
+            return False
+        return any(waiting.wants_wake(each) for each in self._directory().of_hold(key))
+
+    async def _start(self, key: Key, hold: TrafficHold) -> None:
+        """Ask for replicas, and watch the start until nobody waits any more."""
+        ref = hold.spec.target_ref
+        found = await self._discovery.find(ref.api_version, ref.kind)
+        if found is None or not found.has_scale:
+            self._tell(key, f"{ref.api_version} {ref.kind} is not a kind that can be scaled here")
+            return
+        resource, target = found.resource, Key(key.namespace, ref.name)
+        selector = await self._scale(resource, target, hold.spec.wake.replicas)
+        pods = Informer(self._kube, Selection(PODS, key.namespace, labels=selector))
+        changed = asyncio.Event()
+        pods.subscribe(lambda _: changed.set())
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(pods.run(), name=f"pods of {target.name}")
+            while self._is_wanted(key):
+                item = await self._kube.get(resource, target)
+                if reason := diagnose(item, _items(pods), datetime.now(UTC)):
+                    log.warning("%s/%s cannot start: %s", *key, reason)
+                    self._tell(key, reason)
+                changed.clear()
+                if not await _wait(changed, LOOK_AGAIN_SECONDS):
+                    # Whoever else scales it may have taken it back to zero.
+                    await self._scale(resource, target, hold.spec.wake.replicas)
+            following.cancel()
+
+    async def _scale(self, resource: Resource, target: Key, replicas: int) -> str:
+        """See to it that some replicas are asked for; return the selector of the pods."""
+        try:
+            scale = await self._kube.patch_scale(resource, target, current=0, desired=replicas)
+        except MismatchError:
+            # Another hold server, or an autoscaler, was quicker.
+            return (await self._kube.get_scale(resource, target)).selector
+        log.info("%s/%s: 0 -> %d replicas", *target, replicas)
+        return scale.selector
+
+    def _tell(self, key: Key, reason: str) -> None:
+        if self._waiting:
+            for each in self._directory().of_hold(key):
+                self._waiting.start_failed(each, reason)
+
+
+def _items(informer: Informer) -> list[Object]:
+    return list(informer.store.snapshot().values())
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -1,0 +1,134 @@
+"""From what the API server says to what the hold server knows: workloads, and ready endpoints.
+
+Every event means "look again"; the directory is built whole. Must not know who waits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+
+from crds.resource import InvalidResourceError
+from crds.v1alpha1 import TrafficHold
+from extproc.app import HoldServer
+from extproc.core.workload import WorkloadKey
+from extproc.mesh.directory import Directory, build
+from extproc.mesh.endpoints import SERVICE_LABEL, ready_endpoints
+from kube.client import Kube
+from kube.informer import Informer
+from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS, Key, Object, Selection
+from kube.store import Change
+
+log = logging.getLogger(__name__)
+
+BY_SERVICE = "service"
+
+
+class MeshWatch:
+    """Keeps a hold server told.
+
+    Args:
+        kube: the API.
+        domain: the cluster's DNS domain.
+        namespace: what to watch; empty for all namespaces.
+    """
+
+    def __init__(self, kube: Kube, *, domain: str, namespace: str = "") -> None:
+        self.directory = Directory(domain)
+        self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace))
+        self._services = Informer(kube, Selection(SERVICES, namespace), trim=_service)
+        self._slices = Informer(
+            kube,
+            Selection(ENDPOINT_SLICES, namespace, labels=SERVICE_LABEL),
+            trim=_slice,
+            indexes={BY_SERVICE: lambda item: [_service_of(item)]},
+        )
+        self._informers = (self._holds, self._services, self._slices)
+        self._hold_server: HoldServer | None = None
+        self._stale = False
+
+    def find(self, cluster: str) -> WorkloadKey | None:
+        """The workload behind an Envoy cluster, if it is held."""
+        return self.directory.find(cluster)
+
+    async def synced(self) -> None:
+        """Wait until everything has been listed once."""
+        for informer in self._informers:
+            await informer.synced.wait()
+
+    async def run(self, hold_server: HoldServer) -> None:
+        """Keep `hold_server` told until cancelled."""
+        self._hold_server = hold_server
+        self._holds.subscribe(self._rebuild_soon)
+        self._services.subscribe(self._rebuild_soon)
+        self._slices.subscribe(self._look_at_slice)
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(informer.run(), name=repr(informer))
+
+    def _rebuild_soon(self, _change: Change) -> None:
+        """Once for all that one turn of the loop brings: a list is thousands of changes."""
+        if not self._stale:
+            self._stale = True
+            asyncio.get_running_loop().call_soon(self._rebuild)
+
+    def _rebuild(self) -> None:
+        self._stale = False
+        if self._hold_server is None:
+            return
+        holds = _parsed(self._holds.store.snapshot().values())
+        services = self._services.store.snapshot()
+        self.directory = build(holds, services, self.directory.domain)
+        self._hold_server.replace(self.directory.workloads)
+        for service in self.directory.by_service:
+            self._count(service)
+
+    def _look_at_slice(self, change: Change) -> None:
+        for item in (change.old, change.new):
+            if item:
+                self._count(_service_of(item))
+
+    def _count(self, service: Key) -> None:
+        if self._hold_server is None:
+            return
+        slices = None
+        for where in self.directory.of_service(service):
+            slices = slices or self._slices.store.objects_by(BY_SERVICE, service)
+            ready = ready_endpoints(slices, self.directory.port_names[where])
+            self._hold_server.throttler.endpoints_changed(self.directory.keys[where], ready)
+
+
+def _parsed(items: Iterable[Object]) -> Iterator[TrafficHold]:
+    for item in items:
+        try:
+            yield TrafficHold.parse(item, unknown="ignore")
+        except InvalidResourceError as error:
+            log.warning("left out: %s", error)
+
+
+def _service_of(item: Object) -> Key:
+    metadata = item["metadata"]
+    return Key(metadata.get("namespace", ""), (metadata.get("labels") or {}).get(SERVICE_LABEL, ""))
+
+
+def _service(item: Object) -> Object:
+    ports = [
+        {k: port[k] for k in ("name", "port", "protocol") if k in port}
+        for port in item["spec"].get("ports") or ()
+    ]
+    return {**_identity(item), "spec": {"ports": ports}}
+
+
+def _slice(item: Object) -> Object:
+    endpoints = [
+        {"addresses": e.get("addresses"), "conditions": e.get("conditions")}
+        for e in item.get("endpoints") or ()
+    ]
+    return {**_identity(item), "ports": item.get("ports"), "endpoints": endpoints}
+
+
+def _identity(item: Object) -> dict[str, object]:
+    metadata = item["metadata"]
+    wanted = ("name", "namespace", "uid", "resourceVersion")
+    kept = {name: metadata[name] for name in wanted if name in metadata}
+    label = (metadata.get("labels") or {}).get(SERVICE_LABEL)
+    return {"metadata": {**kept, "labels": {SERVICE_LABEL: label} if label else {}}}

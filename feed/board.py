@@ -1,0 +1,93 @@
+"""The sum of what the hold servers report, and whether it is the whole of it.
+
+Pure: `now` is monotonic seconds. Must not know how reports come.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+STALE_SECONDS = 5.0
+"""A hold server says something every two; one that has been silent for so long is not known."""
+YOUNG_SECONDS = 20.0
+"""An account younger than that may not know of all requests in flight: Envoy names those that last
+every few seconds only, and tells one hold server."""
+
+
+class HoldName(NamedTuple):
+    """A TrafficHold."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One hold server's part of the demand for a hold.
+
+    Args:
+        pending: requests parked.
+        in_flight: requests open, those parked among them.
+        rate: requests per second over the last minute.
+        last_request: when the last one came; None if none has.
+    """
+
+    pending: int = 0
+    in_flight: int = 0
+    rate: float = 0.0
+    last_request: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    shares: Mapping[HoldName, Share]
+    heard_at: float
+    began_at: float
+
+
+class Board:
+    """The latest report of each hold server."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, _Report] = {}
+        self._expected: frozenset[str] | None = None
+        self._lost_at: float | None = None
+
+    def expect(self, replicas: Collection[str], now: float) -> None:
+        """These are the hold servers there are; the parts of all others are dropped."""
+        self._expected = frozenset(replicas)
+        for replica in self._reports.keys() - self._expected:
+            del self._reports[replica]
+            # Its Envoys have yet to tell another about the requests that are in flight.
+            self._lost_at = now
+
+    def hear(
+        self, replica: str, shares: Mapping[HoldName, Share], account_age: float, now: float
+    ) -> None:
+        """A hold server reports; a report is whole, and replaces its last one."""
+        self._reports[replica] = _Report(shares, now, now - account_age)
+
+    def complete(self, now: float) -> bool:
+        """Whether the sum is the whole demand: every hold server has been heard, for long enough."""
+        if not self._expected:
+            return False
+        if self._lost_at is not None and now - self._lost_at < YOUNG_SECONDS:
+            return False
+        reports = [self._reports.get(replica) for replica in self._expected]
+        return all(
+            report is not None
+            and now - report.heard_at < STALE_SECONDS
+            and now - report.began_at >= YOUNG_SECONDS
+            for report in reports
+        )
+
+    def total(self, hold: HoldName) -> Share:
+        """The sum over all hold servers, as last heard."""
+        shares = [r.shares[hold] for r in self._reports.values() if hold in r.shares]
+        times = [share.last_request for share in shares if share.last_request is not None]
+        return Share(
+            sum(share.pending for share in shares),
+            sum(share.in_flight for share in shares),
+            sum(share.rate for share in shares),
+            max(times, default=None),
+        )

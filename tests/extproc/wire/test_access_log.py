@@ -1,0 +1,98 @@
+from datetime import UTC, datetime
+
+import pytest
+from envoy_data_plane.envoy.config.core.v3 import RequestMethod
+from envoy_data_plane.envoy.data.accesslog.v3 import (
+    AccessLogCommon,
+    AccessLogType,
+    HttpAccessLogEntry,
+    HttpRequestProperties,
+)
+from envoy_data_plane.envoy.service.accesslog.v3 import (
+    StreamAccessLogsMessage,
+    StreamAccessLogsMessageHttpAccessLogEntries,
+)
+
+from extproc.core.probe import Request
+from extproc.wire.access_log import CLUSTER_TAG, METHODS, Entry, Moment, parse
+
+BEGUN = datetime(2026, 8, 1, 12, 0, 1, 250_000, tzinfo=UTC)
+STREAM = f"id/{int(BEGUN.timestamp())}.250000000"
+
+
+def parsed(**common) -> list[Entry]:
+    """What is read of one entry."""
+    fields = {
+        "access_log_type": AccessLogType.DownstreamEnd,
+        "stream_id": "id",
+        "start_time": BEGUN,
+        "upstream_cluster": "cart",
+        **common,
+    }
+    request = HttpRequestProperties(
+        request_method=RequestMethod.GET, path="/healthz?x", user_agent="kube-probe/1.36"
+    )
+    entry = HttpAccessLogEntry(common_properties=AccessLogCommon(**fields), request=request)
+    logs = StreamAccessLogsMessageHttpAccessLogEntries(log_entry=[entry])
+    return list(parse(bytes(StreamAccessLogsMessage(http_logs=logs))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (AccessLogType.DownstreamStart, [Moment.STARTED]),
+        (AccessLogType.DownstreamPeriodic, [Moment.CONTINUED]),
+        (AccessLogType.DownstreamEnd, [Moment.ENDED]),
+        (AccessLogType.NotSet, []),
+        (AccessLogType.UpstreamEnd, []),
+        (AccessLogType.DownstreamTunnelSuccessfullyEstablished, []),
+    ],
+)
+def test_three_kinds_of_entries_tell_of_a_requests_life(kind, expected):
+    """The others would count it twice."""
+    assert expected == [entry.moment for entry in parsed(access_log_type=kind)]
+
+
+def test_an_entry_is_read_whole():
+    """The request is what probe rules look at."""
+    request = Request("GET", "/healthz?x", "kube-probe/1.36")
+    assert [Entry(Moment.ENDED, "cart", STREAM, request)] == parsed()
+
+
+@pytest.mark.parametrize(
+    ("common", "expected"),
+    [
+        ({"upstream_cluster": "cart"}, ["cart"]),
+        ({"upstream_cluster": "", "custom_tags": {CLUSTER_TAG: "cart"}}, ["cart"]),
+        ({"upstream_cluster": "cart", "custom_tags": {CLUSTER_TAG: "book"}}, ["cart"]),
+        ({"upstream_cluster": "", "custom_tags": {"else": "cart"}}, []),
+        ({"upstream_cluster": ""}, []),
+    ],
+    ids=["field", "tag", "both", "another tag", "neither"],
+)
+def test_the_cluster_is_in_the_field_or_in_the_tag(common, expected):
+    """Envoy leaves the field empty in the entry for a request's start."""
+    assert expected == [entry.cluster for entry in parsed(**common)]
+
+
+def test_a_stream_is_told_by_its_id_and_its_start():
+    """The id alone is the client's choice."""
+    streams = {
+        parsed(**common)[0].stream
+        for common in ({}, {"stream_id": "other"}, {"start_time": BEGUN.replace(microsecond=1)})
+    }
+    assert len(streams) == 3
+    assert parsed()[0].stream == parsed(access_log_type=AccessLogType.DownstreamStart)[0].stream
+
+
+@pytest.mark.parametrize("method", RequestMethod)
+def test_every_method_has_envoys_name(method):
+    """A probe rule for HEAD that matched GET would swallow real requests."""
+    expected = "" if method is RequestMethod.METHOD_UNSPECIFIED else method.name
+    assert expected == METHODS[method]
+
+
+@pytest.mark.parametrize("encoded", [b"", b"\xff", b"\x12\x02\x0a\xff"])
+def test_what_cannot_be_read_has_no_entries(encoded):
+    """Counting is best effort; the stream goes on."""
+    assert list(parse(encoded)) == []
