@@ -80,6 +80,7 @@ async def serve(args: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     say(port=await server.start(args.listen))
+    await server.ready()
     orders = asyncio.create_task(listen_to_parent(server), name="orders")
     await stopping.wait()
     await server.drain(args.patience, hand_over=args.hand_over)

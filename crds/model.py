@@ -4,7 +4,7 @@ Owns what all parts have in common. Must not know any of them.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AwareDatetime,
@@ -37,10 +37,14 @@ class Model(BaseModel):
         validate_by_name=True,
     )
 
+    _rules: ClassVar[tuple[Rule[Any], ...]] = ()
+    """The rules between fields, a parent's first."""
+
     @classmethod
-    def rules(cls) -> tuple[Rule[Self], ...]:
-        """Return the rules between fields, a parent's first."""
-        return tuple(
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Gather the rules."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._rules = tuple(
             value
             for parent in reversed(cls.__mro__)
             for value in vars(parent).values()
@@ -49,7 +53,7 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _obey(self) -> Self:
-        if broken := [rule for rule in self.rules() if not rule.holds(self)]:
+        if broken := [rule for rule in self._rules if not rule.holds(self)]:
             raise ValidationError.from_exception_data(
                 type(self).__name__,
                 [
@@ -68,9 +72,9 @@ class Model(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         result = handler(schema)
-        if rules := cls.rules():
+        if cls._rules:
             own = handler.resolve_ref_schema(result)
-            own[VALIDATIONS] = [rule.validation() for rule in rules]
+            own[VALIDATIONS] = [rule.validation() for rule in cls._rules]
         return result
 
 

@@ -20,29 +20,38 @@ from e2e.stack.processes import until
 from e2e.stack.whole import GATEWAY_LABELS, ROOT
 from e2e.workloads import manifests
 
-HOST = "web.example"
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
 
 
 @pytest.fixture
-def web(stack, namespace, apply):
-    """Deploy `web` with no replica behind the gateway; the value is its name in the mesh."""
+def host(namespace):
+    """The host by which the gateway knows the test's workload."""
+    return f"web.{namespace}.example"
+
+
+@pytest.fixture
+def service(namespace):
+    """The test's workload's name in the mesh."""
+    return f"web.{namespace}.svc.cluster.local"
+
+
+@pytest.fixture
+def web(stack, apply, host, service):
+    """Deploy `web` with no replica, reached through the gateway and the caller's sidecar."""
 
     def deploy(*arguments, **fields):
-        service = f"web.{namespace}.svc.cluster.local"
         apply(
             [
                 manifests.deployment("web", *arguments, **fields),
                 manifests.service("web"),
-                manifests.gateway("web", [HOST], GATEWAY_LABELS, stack.gateway.address),
-                manifests.route("web", HOST, service, "web"),
+                manifests.gateway("web", [host], GATEWAY_LABELS, stack.gateway.address),
+                manifests.route("web", host, service, "web"),
             ]
         )
         # An Envoy that has not heard of the route says 404, of the service 502 or nothing at all.
-        assert until(lambda: 503 == stack.gateway.get(HOST).status, WITHIN)
+        assert until(lambda: 503 == stack.gateway.get(host).status, WITHIN)
         assert until(lambda: 503 == stack.caller.get(service).status, WITHIN)
-        return service
 
     return deploy
 
@@ -54,7 +63,7 @@ def pods(cluster, namespace):
 
 
 @pytest.fixture
-def pod(apply, pods):
+def pod(cluster, namespace, apply, pods):
     """Run a single pod with some command, and return it once it is as wanted."""
 
     def run(command, wanted, **spec):
@@ -69,7 +78,7 @@ def pod(apply, pods):
             }
         )
         assert until(lambda: wanted(pods()[0]), WITHIN), pods()[0]["status"]
-        return pods()[0]
+        return cluster.get("v1", "Pod", "single", namespace)
 
     return run
 
@@ -97,48 +106,49 @@ def test_it_is_ready_soon(stack):
     assert stack.start_seconds < 20
 
 
-def test_a_pod_gets_an_address_an_endpoint_and_requests(stack, cluster, namespace, web):
+def test_a_pod_gets_an_address_an_endpoint_and_requests(
+    stack, cluster, namespace, web, host, service
+):
     """From Deployment to answer nothing is made up but the container."""
-    service = web()
+    web()
     cluster.scale("web", 1, namespace)
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
     assert until(lambda: 200 == stack.caller.get(service).status, WITHIN)
     [pod] = cluster.items("v1", "Pod", namespace)
     address = pod["status"]["podIP"]
     [slice_] = cluster.items("discovery.k8s.io/v1", "EndpointSlice", namespace)
     assert [address] == slice_["endpoints"][0]["addresses"]
-    assert pod["metadata"]["name"] == stack.gateway.get(HOST).json()["pod"]
+    assert pod["metadata"]["name"] == stack.gateway.get(host).json()["pod"]
     cluster_name = f"outbound|80||{service}"
     assert {f"{address}:8080": "healthy"} == stack.gateway.endpoints(cluster_name)
 
 
-def test_no_pod_is_no_healthy_upstream(stack, cluster, namespace, web, pods):
+def test_no_pod_is_no_healthy_upstream(stack, cluster, namespace, web, host, service, pods):
     """This is the answer that Layby is to spare the client."""
-    service = web()
+    web()
     cluster.scale("web", 1, namespace)
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
     cluster.scale("web", 0, namespace)
     assert until(lambda: not pods(), WITHIN)
     assert until(lambda: {} == stack.gateway.endpoints(f"outbound|80||{service}"), WITHIN)
-    for reply in (stack.gateway.get(HOST), stack.caller.get(service)):
+    for reply in (stack.gateway.get(host), stack.caller.get(service)):
         assert (503, b"no healthy upstream") == (reply.status, reply.body)
 
 
-def test_another_gateway_has_its_own_address_and_routes(stack, cluster, namespace, apply):
+def test_another_gateway_has_its_own_address_and_routes(stack, apply, host, service):
     """Attach scope and the death of a gateway take a second one."""
     labels = {"istio": "second"}
     second = stack.add_gateway("second", labels)
     try:
         second.child.wait()
-        service = f"web.{namespace}.svc.cluster.local"
         apply(
             manifests.deployment("web", replicas=1),
             manifests.service("web"),
-            manifests.gateway("web", [HOST], labels, second.address),
-            manifests.route("web", HOST, service, "web"),
+            manifests.gateway("web", [host], labels, second.address),
+            manifests.route("web", host, service, "web"),
         )
-        assert until(lambda: 200 == second.get(HOST).status, WITHIN)
-        assert 200 != stack.gateway.get(HOST).status
+        assert until(lambda: 200 == second.get(host).status, WITHIN)
+        assert 200 != stack.gateway.get(host).status
     finally:
         stack.remove(second)
 
@@ -187,33 +197,33 @@ def test_a_program_that_fails_is_a_crash_loop(pod):
     assert 1 == status["lastState"]["terminated"]["exitCode"]
 
 
-def test_a_pod_is_ready_when_its_probe_says_so(stack, cluster, namespace, web, pods):
+def test_a_pod_is_ready_when_its_probe_says_so(stack, cluster, namespace, web, host, pods):
     """Between started and ready lies what a parked request waits for."""
     annotations = {START_DELAY: "500ms", PROBE_PERIOD: "50ms"}
     web("--delay", "0.5", annotations=annotations)
     begun = time.time()
     cluster.scale("web", 1, namespace)
     assert until(lambda: any(map(is_ready, pods())), WITHIN)
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
-    told = stack.gateway.get(HOST).json()
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
+    told = stack.gateway.get(host).json()
     assert 0.5 < told["born"] - begun
     assert 0.5 < told["started"] - told["born"]
 
 
-def test_a_pod_finishes_what_it_is_at(stack, cluster, namespace, web, pods):
+def test_a_pod_finishes_what_it_is_at(stack, cluster, namespace, web, host, pods):
     """A request that is under way when its pod is deleted must not be lost."""
     web("--linger", "1")
     cluster.scale("web", 1, namespace)
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
     [before] = pods()
     replies = []
     slow = threading.Thread(
-        target=lambda: replies.append(stack.gateway.get(HOST, "/pause?seconds=2"))
+        target=lambda: replies.append(stack.gateway.get(host, "/pause?seconds=2"))
     )
     slow.start()
     cluster.scale("web", 0, namespace)
     assert until(lambda: "deletionTimestamp" in pods()[0]["metadata"], WITHIN)
-    assert 200 == get(before["status"]["podIP"], HOST, port=8080).status
+    assert 200 == get(before["status"]["podIP"], host, port=8080).status
     slow.join()
     assert [200] == [reply.status for reply in replies]
     assert until(lambda: not pods(), WITHIN)
@@ -254,31 +264,31 @@ def test_a_service_account_may_do_what_its_roles_say(stack, namespace):
         user.items("v1", "Pod", namespace)
 
 
-def test_pods_outlive_the_api_server(stack, cluster, namespace, web, pods):
+def test_pods_outlive_the_api_server(stack, cluster, namespace, web, host, pods):
     """While it is away nothing changes, and afterwards everything goes on."""
     web()
     cluster.scale("web", 1, namespace)
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
     [before] = pods()
     stack.control_plane.apiserver.kill()
-    assert 200 == stack.gateway.get(HOST).status
+    assert 200 == stack.gateway.get(host).status
     stack.control_plane.apiserver.start()
     stack.control_plane.apiserver.wait()
     assert [before["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in pods()]
     cluster.scale("web", 0, namespace)
-    assert until(lambda: 503 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 503 == stack.gateway.get(host).status, WITHIN)
     assert until(lambda: not pods(), WITHIN)
 
 
-def test_envoys_outlive_istiod(stack, cluster, namespace, web):
+def test_envoys_outlive_istiod(stack, cluster, namespace, web, host):
     """They keep what they have, and hear of endpoints again once it is back."""
     web()
     stack.istiod.kill()
-    assert 503 == stack.gateway.get(HOST).status
+    assert 503 == stack.gateway.get(host).status
     cluster.scale("web", 1, namespace)
     stack.istiod.start()
     stack.istiod.wait()
-    assert until(lambda: 200 == stack.gateway.get(HOST).status, WITHIN)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
 
 
 def test_the_mesh_has_its_namespace_and_a_caller(cluster, stack):

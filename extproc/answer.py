@@ -68,7 +68,7 @@ def answer(verdict: Verdict, style: Style, held: float) -> Answer | None:
 def _answer(verdict: Verdict, style: Style, held: float, status: int, grpc_status: int) -> Answer:
     headers = [(REASON, verdict.cause.value), (HELD_MS, str(round(held * 1000)))]
     if verdict.retry_after is not None:
-        headers.append(("retry-after", str(ceil(verdict.retry_after))))
+        headers.append(("retry-after", str(_seconds(verdict.retry_after))))
     detail = _printable(verdict.detail)
     if style is Style.GRPC:
         # Envoy makes it trailers-only, with the body as grpc-message.
@@ -94,8 +94,12 @@ def _problem(verdict: Verdict, status: int, detail: str) -> bytes:
         "reason": verdict.cause.value,
     }
     if verdict.retry_after is not None:
-        problem["retryAfter"] = ceil(verdict.retry_after)
+        problem["retryAfter"] = _seconds(verdict.retry_after)
     return json.dumps(problem).encode()
+
+
+def _seconds(retry_after: float) -> int:
+    return max(1, ceil(retry_after))
 
 
 def _printable(text: str) -> str:

@@ -45,27 +45,35 @@ class HoldServer:
         self.throttler = Throttler(
             HoldQueue(max_pending=max_pending, settle=Settle(first=settle)), waker
         )
+        self._known = asyncio.Event()
         self._access_log = AccessLog(find)
-        self._processor = Processor(self.throttler, find, self._access_log.asked)
+        self._processor = Processor(self.throttler, find, self._access_log.asked, self._known)
         self._server = Server(
             [self._processor.handler(), self._access_log.handler(), *services],
         )
 
     async def start(self, address: str) -> int:
-        """Serve on `host:port` or `unix:/path`; return the port.
+        """Serve on `host:port` or `unix:/path`, but tell health checks not to send anybody yet.
+
+        Returns:
+            The port.
 
         Raises:
             OSError: the address cannot be bound.
         """
         port = self._server.listen(address)
         await self._server.start()
-        await self._server.serving(ready=True)
         return port
 
+    async def ready(self) -> None:
+        """Everything that is to be known at first is known: tell health checks so."""
+        await self._server.serving(ready=True)
+
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:
-        """Take the whole new set of workloads."""
+        """Take the whole new set of workloads; until the first one, requests wait for it."""
         self._access_log.replace(workloads)
         self.throttler.replace(workloads)
+        self._known.set()
 
     def demand(self, key: WorkloadKey) -> Demand:
         """The demand for a managed workload, as far as this server knows."""

@@ -5,6 +5,7 @@ or why.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import NoReturn
@@ -19,6 +20,8 @@ from extproc.wire.ext_proc import CONTINUE, SERVICE, ProtocolError, immediate, p
 
 log = logging.getLogger(__name__)
 
+FIRST_MESSAGE_SECONDS = 10.0
+KNOWN_WITHIN_SECONDS = 5.0
 CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
 """gRPC metadata by which the gate says which of its hold filters asks."""
 
@@ -37,6 +40,8 @@ class Processor:
     Args:
         find: the workload behind an Envoy cluster name, if it is managed.
         asked: told of each request for a workload that was no probe.
+        known: set once it is known which workloads are managed. Until then, requests wait for
+            that, a few seconds at most: one that is let go to a workload at zero is lost.
     """
 
     def __init__(
@@ -44,10 +49,12 @@ class Processor:
         throttler: Throttler,
         find: Callable[[str], WorkloadKey | None],
         asked: Callable[[WorkloadKey], None],
+        known: asyncio.Event,
     ) -> None:
         self._throttler = throttler
         self._find = find
         self._asked = asked
+        self._known = known
         self._handing_over = False
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -63,13 +70,15 @@ class Processor:
 
     async def process(self, _messages: object, context: Context) -> bytes:
         """Serve one stream (envoy.service.ext_proc.v3.ExternalProcessor.Process)."""
-        message = await context.read()
+        message = await _read(context)
         if not isinstance(message, bytes):
             return await _refuse(context, "the stream ended before its first message")
         try:
             arrival = parse(message)
         except ProtocolError as error:
             return await _refuse(context, str(error))
+        if not self._known.is_set():
+            await _wait(self._known, KNOWN_WITHIN_SECONDS)
         key = self._find(arrival.cluster)
         if key is None:
             return CONTINUE
@@ -87,6 +96,21 @@ class Processor:
             await context.abort(grpc.StatusCode.UNAVAILABLE, verdict.detail)
         refusal = answer(verdict, style, clock() - arrived)
         return immediate(refusal) if refusal else CONTINUE
+
+
+async def _read(context: Context) -> object:
+    """The first message; Envoy sends it with the stream itself."""
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+            return await context.read()
+    except TimeoutError:
+        return None
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _refuse(context: Context, problem: str) -> NoReturn:

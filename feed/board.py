@@ -68,7 +68,7 @@ class Board:
         self._reports[replica] = _Report(shares, now, now - account_age)
 
     def complete(self, now: float) -> bool:
-        """Whether the sum is the whole demand: every hold server has been heard, for long enough."""
+        """Whether the sum is the whole: every hold server has been heard, and for long enough."""
         if not self._expected:
             return False
         if self._lost_at is not None and now - self._lost_at < YOUNG_SECONDS:

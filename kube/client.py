@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from kube.errors import InvalidError, MismatchError
 from kube.request import Answer, Request, Sender, Transport
 from kube.resource import Key, Object, Resource, Selection, key_of
 
@@ -122,12 +123,21 @@ class Kube:
         """Carry out the operations of a JSON patch, all or none.
 
         Raises:
-            MismatchError: a `test` among them does not hold.
+            MismatchError: they do not fit the object as it is; perhaps a `test` does not hold.
         """
         path = resource.path_of(key, subresource)
         # A list, by its type: the REST client takes other patches for strategic merge patches.
         body = [dict(operation) for operation in patch]
-        return await self.send(Request("patch", "PATCH", path, self._query(), body, _JSON_PATCH))
+        try:
+            return await self.send(
+                Request("patch", "PATCH", path, self._query(), body, _JSON_PATCH)
+            )
+        except InvalidError as error:
+            if error.causes:
+                raise
+            # A patch that cannot be carried out is refused in these words too, but without a
+            # field that were to blame.
+            raise MismatchError(error.status, error.reason, error.message) from error
 
     async def apply(
         self, resource: Resource, body: Object, *, force: bool = False, subresource: str = ""

@@ -61,8 +61,8 @@ class InvalidError(KubeError):
     """The object is not a valid one; the causes name the fields."""
 
 
-class MismatchError(KubeError):
-    """A `test` of a JSON patch did not hold: nothing was changed."""
+class MismatchError(InvalidError):
+    """A JSON patch does not fit the object, such as by a `test`: nothing was changed."""
 
 
 _BY_REASON: Mapping[str, type[KubeError]] = {"AlreadyExists": AlreadyExistsError}
@@ -73,7 +73,6 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
     410: GoneError,
     422: InvalidError,
 }
-_TEST_FAILED = "test failed"
 
 
 def unreachable(reason: str, cause: BaseException) -> UnreachableError:
@@ -102,14 +101,8 @@ def refused(answer: Object, retry_after: str | None = None) -> KubeError:
     details = answer.get("details") or {}
     causes = tuple(details.get("causes") or ())
     kind = _BY_REASON.get(reason) or _BY_STATUS.get(status, KubeError)
-    if kind is InvalidError and any(_TEST_FAILED in _text(cause) for cause in causes):
-        kind = MismatchError
     seconds = retry_after or details.get("retryAfterSeconds")
     return kind(status, reason, message, causes=causes, retry_after=_seconds(seconds))
-
-
-def _text(cause: Object) -> str:
-    return str(cause.get("message") or "")
 
 
 def _seconds(value: object) -> float | None:

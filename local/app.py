@@ -88,6 +88,7 @@ class LocalMesh:
         unix = self._folder / "layby.sock"
         await self.hold.start(f"unix:{unix}")
         self.hold.replace({key: _workload(key, s.config) for key, s in self.supervisors.items()})
+        await self.hold.ready()
         try:
             await self.envoy.start(self._bootstrap(unix), concurrency=os.cpu_count() or 1)
             async with asyncio.TaskGroup() as tasks:

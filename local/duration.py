@@ -1,6 +1,7 @@
 """Durations as people write them in YAML: `250ms`, `5s`, `1m30s`, or a plain number of seconds.
 
-Owns the one spelling; inside the program a duration is a float of seconds.
+Owns what a file may say beyond the spelling of Kubernetes: numbers, and a sign for bounds to
+refuse. Inside the program a duration is a float of seconds.
 """
 
 import math
@@ -9,10 +10,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+from crds.duration import parse
+
 _LONGEST = 1e12
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_WHOLE = re.compile(rf"(-?)((?:{_PART.pattern})+|\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def seconds(value: object) -> float:
@@ -21,13 +22,16 @@ def seconds(value: object) -> float:
         value = min(value, _LONGEST)  # an integer may be too long for a float
         if math.isfinite(value):
             return float(value)
-    match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("input should be a duration such as 250ms, 5s or 2m")
-    sign, text = match.group(1), match.group(2)
-    parts = _PART.findall(text)
-    total = sum(float(amount) * _UNITS[unit] for amount, unit in parts) if parts else float(text)
-    return -total if sign else total
+    if isinstance(value, str):
+        text = value.strip()
+        size = text.removeprefix("-")
+        try:
+            amount = float(size) if _NUMBER.fullmatch(size) else parse(size)
+        except ValueError:
+            pass
+        else:
+            return amount if size == text else -amount
+    raise ValueError("input should be a duration such as 250ms, 5s or 2m")
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]

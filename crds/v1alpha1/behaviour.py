@@ -94,7 +94,8 @@ class Scaling(Model):
     max_replicas: Replicas = 100
     """How many replicas KEDA may start at most."""
     target: Target = Target(concurrency=100)
-    """The load per replica that KEDA scales by."""
+    """The load per replica that KEDA scales by: either concurrency or requestsPerSecond. Left out,
+    it is a concurrency of 100."""
 
     @rule(
         "self.minReplicas <= self.maxReplicas",

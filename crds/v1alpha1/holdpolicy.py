@@ -61,7 +61,7 @@ class HoldPolicySpec(Model):
     kinds: Annotated[
         tuple[WorkloadKind, ...], Field(max_length=16), MapBy("apiVersion", "kind"), _SOME_KIND
     ] = DEFAULT_KINDS
-    """The kinds of workload to look at."""
+    """The kinds of workload to look at. Left out, these are Deployment and StatefulSet."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     """Where several policies match one workload, the highest priority has it; among equals the
     oldest policy. A TrafficHold written by hand always wins."""

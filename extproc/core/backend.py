@@ -54,6 +54,10 @@ class Backend:
 
     def park(self, ticket: Ticket) -> None:
         """Let `ticket` wait: for endpoints, or if there are any, for its own time."""
+        since = ticket.arrived if self.waking_since is None else self.waking_since
+        if not self.waiting and ticket.arrived - since > self.workload.hold.timeout:
+            # Everybody left that start, and it may never have ended: this one is another.
+            self.waking_since = None
         self.waiting[ticket.id] = ticket
         if self.ready:
             place = len(self.waiting) - 1

@@ -27,7 +27,7 @@ class ColdStarts:
         """Count a failed start; return how long to refuse before the next try, doubling `first`."""
         self._failures += 1
         # Bounded before it is raised: a broken image fails for weeks, and floats overflow.
-        return min(BACKOFF_CEILING, first * 2.0 ** min(self._failures - 1, DOUBLINGS))
+        return min(max(BACKOFF_CEILING, first), first * 2.0 ** min(self._failures - 1, DOUBLINGS))
 
     @property
     def expected(self) -> float:

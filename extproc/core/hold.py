@@ -116,7 +116,9 @@ class HoldQueue:
             # Not `now` at the earliest: once the longest wait is over, each one that comes back
             # from an Envoy that never learns would put off all the others again.
             backend.postpone(backend.ready_at + self._settle.wait)
-        return self._settle.pause(chance, since_ready=now - backend.ready_at)
+        pause = self._settle.pause(chance, since_ready=now - backend.ready_at)
+        # Patience must not outlast the request's own: a late try is better than none.
+        return min(pause, backend.workload.hold.timeout / 2)
 
     def leave(self, ticket: Ticket) -> None:
         """The request no longer waits, whatever the reason; leaving twice is harmless."""
@@ -127,7 +129,7 @@ class HoldQueue:
         """What to answer now that its deadline has come."""
         backend = self._backends.get(ticket.key)
         waited = f"{now - ticket.arrived:.1f} s"
-        detail = f"{ticket.key.name} had no ready endpoint within {waited}."
+        detail = f"{ticket.key.name} could not take the request within {waited}."
         retry_after = backend.retry_after(now) if backend else None
         return Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail, retry_after)
 

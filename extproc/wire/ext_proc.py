@@ -71,6 +71,8 @@ def parse(message: bytes) -> Arrival:
         request = ProcessingRequest.FromString(message)
     except DecodeError as error:
         raise ProtocolError("not a ProcessingRequest") from error
+    if request.observability_mode:
+        raise ProtocolError("the filter is in observability mode: it would not wait for an answer")
     if not request.HasField("request_headers"):
         raise ProtocolError("the first message carries no request headers: is the gate configured?")
     found = {

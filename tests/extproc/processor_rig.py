@@ -1,5 +1,6 @@
 """A hold server for one workload on a real port, and an Envoy that asks it."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from extproc.core.hold import HoldQueue
@@ -24,7 +25,11 @@ class Rig:
         self.queue = HoldQueue(max_pending=2000, settle=settling)
         self.throttler = Throttler(self.queue, self.waker)
         self.asked: list[WorkloadKey] = []
-        self.processor = Processor(self.throttler, {CLUSTER: CART}.get, self.asked.append)
+        self.known = asyncio.Event()
+        self.known.set()
+        self.processor = Processor(
+            self.throttler, {CLUSTER: CART}.get, self.asked.append, self.known
+        )
         self.manage()
 
     def manage(self, *probes: ProbeRule, **hold) -> None:

@@ -63,6 +63,7 @@ async def serving(**options):
         **options,
     )
     port = await server.start("127.0.0.1:0")
+    await server.ready()
     server.replace({key: Workload(key, Hold(timeout=30.0)) for key in (CART, BOOK)})
     async with connected(port) as envoy:
         yield Rig(server, port, envoy)

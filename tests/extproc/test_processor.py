@@ -90,7 +90,9 @@ async def test_patience_that_ends_is_a_504(rig, envoy):
     assert (504, "layby_timeout") == (response.status.code, response.details)
     assert (headers["x-layby-reason"], headers["retry-after"]) == ("timeout", "5")
     assert 50 <= int(headers["x-layby-held-ms"]) < 2000
-    assert response.body.startswith(b"504 Gateway Timeout: timeout\ncart had no ready endpoint")
+    assert response.body.startswith(
+        b"504 Gateway Timeout: timeout\ncart could not take the request"
+    )
     assert [CART] == rig.asked
 
 
@@ -209,3 +211,15 @@ async def test_draining_without_a_successor_answers(rig, parked):
     assert response.status is not None
     assert (503, "layby_draining") == (response.status.code, response.details)
     assert headers_of(response)["retry-after"] == "1"
+
+
+async def test_requests_wait_until_it_is_known_what_is_managed(rig, envoy, eventually):
+    """A hold server that has just started must not let a request go to a workload at zero."""
+    rig.known.clear()
+    call = await envoy.ask(request_headers())
+    await asyncio.sleep(0)
+    assert rig.throttler.pending() == 0
+    rig.known.set()
+    await eventually(lambda: rig.throttler.pending() == 1)
+    rig.throttler.endpoints_changed(CART, 1)
+    assert await goes_on(call)

@@ -101,6 +101,7 @@ FIRST, SECOND, LAST = 50.0, 200.0, 500.0
 async def test_the_chance_is_read_from_the_streams_metadata(eventually, metadata, expected):
     """It says how patient to be with an Envoy that is late; junk counts as the first of one."""
     async with serving(settle=FIRST) as (rig, envoy):
+        rig.manage(timeout=3000.0)
         rig.throttler.endpoints_changed(CART, 1)
         # Envoy is late already.
         rig.queue._backends[CART].ready_at -= FIRST

@@ -78,7 +78,7 @@ async def test_patience_ends_at_the_deadline(throttler, looptime):
     """Not later, for the client counts too; not earlier, for the workload may just be there."""
     throttler.replace({CART: Workload(CART, Hold(timeout=2.5))})
     (task,) = await park(throttler)
-    detail = "cart had no ready endpoint within 2.5 s."
+    detail = "cart could not take the request within 2.5 s."
     expected = Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail, FIRST_GUESS - 2.5)
     assert expected == await task
     assert looptime == 2.5

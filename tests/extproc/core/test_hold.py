@@ -197,7 +197,7 @@ class TestLeaving:
         """504 with no hint makes every client guess."""
         queue = queue_of(cart(timeout=2.0))
         ticket = park(queue, now=1.0)
-        detail = "cart had no ready endpoint within 2.0 s."
+        detail = "cart could not take the request within 2.0 s."
         expected = Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail, FIRST_GUESS - 2.0)
         assert expected == queue.expire(ticket, now=3.0)
 

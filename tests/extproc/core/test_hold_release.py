@@ -231,3 +231,22 @@ class TestReturn:
             # One that went goes in circles.
             park(queue, now=8.5 + n / 1000, chance=Chance(2, 3))
         assert tickets[1:] == queue.due(CART, 8.52, ALL)
+
+
+def test_patience_with_envoy_does_not_outlast_the_requests_own():
+    """A request that may wait for two seconds must not be kept for five for Envoy's sake."""
+    queue = queue_of(cart(timeout=2.0))
+    queue.endpoints_changed(CART, 1, 0.0)
+    park(queue, 10.0, chance=Chance(3, 3))
+    assert 11.0 == due_at(queue)
+
+
+def test_a_start_that_everybody_left_is_not_measured_for_ever():
+    """It may never have ended; the next one would seem to have taken hours."""
+    queue = queue_of(cart(timeout=2.0))
+    queue.leave(park(queue, 0.0))
+    park(queue, 3600.0)
+    queue.endpoints_changed(CART, 1, 3601.0)
+    queue.endpoints_changed(CART, 0, 3602.0)
+    ticket = park(queue, 3603.0)
+    assert 1.0 == queue.expire(ticket, 3603.0).retry_after

@@ -53,7 +53,6 @@ def test_it_reads_what_the_hold_server_needs_from_all_that_envoy_sends():
         attributes={ATTRIBUTES: {"xds.cluster_name": CLUSTER, "xds.route_name": "default"}},
         metadata_context=Metadata(filter_metadata={"x": Struct.from_dict({"y": [1, None, {}]})}),
         protocol_config=ProtocolConfiguration(),
-        observability_mode=True,
     )
     request = Request("POST", "/buy?n=1", "curl/8")
     assert Arrival(CLUSTER, request, Style.JSON) == parse(encoded)
@@ -103,8 +102,9 @@ def test_a_request_with_no_cluster_name_is_for_no_cluster(attributes):
         (b"", "carries no request headers"),
         (bytes(ProcessingRequest(request_body=HttpBody())), "carries no request headers"),
         (bytes(ProcessingRequest(response_headers=HttpHeaders())), "carries no request headers"),
+        (message(observability_mode=True), "observability mode"),
     ],
-    ids=["cut", "lying length", "junk", "empty", "body", "response headers"],
+    ids=["cut", "lying length", "junk", "empty", "body", "response headers", "only watching"],
 )
 def test_what_is_no_first_message_is_a_protocol_error(encoded, problem):
     """And nothing else: any other exception would be a bug's."""
