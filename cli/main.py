@@ -4,6 +4,7 @@ import click
 
 from cli import __version__
 from cli.demo import demo
+from cli.extproc import extproc
 from cli.local import local
 
 
@@ -19,6 +20,7 @@ def main() -> None:
 
 main.add_command(local)
 main.add_command(demo)
+main.add_command(extproc)
 
 if __name__ == "__main__":
     main()

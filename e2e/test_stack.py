@@ -23,6 +23,23 @@ from e2e.workloads import manifests
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
 
+WHO_AM_I = """
+from kubernetes import client, config
+config.load_incluster_config()
+print(client.AuthenticationV1Api().create_self_subject_review({}).status.user_info.username)
+"""
+HEALTH = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+server = grpc.server(ThreadPoolExecutor(1))
+health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+server.add_insecure_port(f"{os.environ['POD_IP']}:8080")
+server.start()
+server.wait_for_termination()
+"""
+
 
 @pytest.fixture
 def host(namespace):
@@ -210,6 +227,52 @@ def test_a_pod_is_ready_when_its_probe_says_so(stack, cluster, namespace, web, h
     assert 0.5 < told["started"] - told["born"]
 
 
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"tcpSocket": {"port": 8080}},
+        {"grpc": {"port": 8080}},
+        {"exec": {"command": ["sh", "-c", "test $POD_NAME = single"]}},
+    ],
+    ids=lambda probe: next(iter(probe)),
+)
+def test_a_probe_may_ask_in_each_of_the_ways_that_there_are(pod, probe):
+    """A hold server is asked by gRPC."""
+    container = {"name": "app", "image": "none", "command": [sys.executable, "-c", HEALTH]}
+    pod([], is_ready, containers=[{**container, "readinessProbe": {**probe, "periodSeconds": 1}}])
+
+
+def test_a_pod_that_cannot_be_run_here_says_why(pod):
+    """What the kubelet lacks must not look as if it were there."""
+    mount = {"name": "v", "mountPath": "/v"}
+    container = {"name": "app", "image": "none", "command": ["true"], "volumeMounts": [mount]}
+    refused = pod(
+        [],
+        lambda pod: ["CreateContainerConfigError"] == waiting([pod]),
+        containers=[container],
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+    [status] = refused["status"]["containerStatuses"]
+    assert "no volumes here: /v" == status["state"]["waiting"]["message"]
+
+
+def test_a_kubelet_that_is_killed_takes_its_pods_with_it_and_starts_them_again(
+    stack, cluster, namespace, web, host, pods
+):
+    """Nothing may run that nobody looks after."""
+    web()
+    cluster.scale("web", 1, namespace)
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
+    born = stack.gateway.get(host).json()["born"]
+    [before] = pods()
+    stack.kubelet.kill()
+    assert until(lambda: 0 == get(before["status"]["podIP"], host, port=8080).status, WITHIN)
+    stack.kubelet.start()
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
+    assert born < stack.gateway.get(host).json()["born"]
+    assert [before["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in pods()]
+
+
 def test_a_pod_finishes_what_it_is_at(stack, cluster, namespace, web, host, pods):
     """A request that is under way when its pod is deleted must not be lost."""
     web("--linger", "1")
@@ -241,17 +304,16 @@ def test_a_pod_that_does_not_end_is_killed_after_its_grace(stack, cluster, pod, 
     assert not any(b"trap" in command.read_bytes() for command in commands)
 
 
-def test_a_pod_has_the_files_of_its_service_account(stack, namespace, pod):
-    """Layby is to find the API server as it does in a cluster, and to be let in as itself."""
-    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+def test_a_pod_finds_the_api_server_as_its_service_account(stack, namespace, pod):
+    """Layby is to be let in as itself, by the files that a cluster would give it."""
     pod(
-        ["sh", "-c", f"ls {place}; cat {place}/namespace"],
+        [sys.executable, "-c", WHO_AM_I],
         lambda pod: "Succeeded" == pod["status"]["phase"],
         restartPolicy="Never",
         automountServiceAccountToken=True,
     )
     said = (stack.logs / "pods" / f"{namespace}.single.app.log").read_text()
-    assert f"ca.crt\nnamespace\ntoken\n{namespace}" == said
+    assert f"system:serviceaccount:{namespace}:default\n" == said
 
 
 def test_a_service_account_may_do_what_its_roles_say(stack, namespace):
@@ -262,6 +324,8 @@ def test_a_service_account_may_do_what_its_roles_say(stack, namespace):
     assert f"system:serviceaccount:{namespace}:default" == told["status"]["userInfo"]["username"]
     with pytest.raises(ApiError, match="403 Forbidden"):
         user.items("v1", "Pod", namespace)
+    verbs = [event["verb"] for event in stack.control_plane.audited("default", namespace)]
+    assert {"create": 1, "list": 1} == {verb: verbs.count(verb) for verb in ("create", "list")}
 
 
 def test_pods_outlive_the_api_server(stack, cluster, namespace, web, host, pods):

@@ -4,7 +4,7 @@ Must not know what demand decides.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, assert_never
 
 import grpc
@@ -51,6 +51,10 @@ class AccessLog:
     def demand(self, key: WorkloadKey, pending: int) -> Demand:
         """The demand for a managed workload, of whose requests `pending` are parked."""
         return self._windows[key].read(pending, asyncio.get_running_loop().time())
+
+    def touched(self) -> Iterator[WorkloadKey]:
+        """The workloads for which there has been any demand."""
+        return (key for key, window in self._windows.items() if window.touched)
 
     async def receive(self, _messages: object, context: Context) -> bytes:
         """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""

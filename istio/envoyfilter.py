@@ -7,8 +7,16 @@ Must not know what the filters do, nor talk to a cluster.
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from envoy_data_plane.google.protobuf import Any
+
+from istio.accesslog import logging_manager
 from istio.gate import GateOptions, gate
 from istio.protojson import to_dict
+
+MANAGER = "envoy.filters.network.http_connection_manager"
+LOG_FLUSH_SECONDS = 0.5
+LOG_INTERVAL_SECONDS = 5.0
+"""How often a request that goes on is logged again; see `FORGOTTEN_AFTER` of the hold server."""
 
 Context: TypeAlias = Literal["ANY", "GATEWAY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND"]
 
@@ -32,22 +40,30 @@ def envoy_filter(
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "configPatches": [
-                _before_router(context, part) for context in contexts for part in filters
+                *(_before_router(context, part) for context in contexts for part in filters),
+                *(_logging(context, options.cluster_name) for context in contexts),
             ]
         },
     }
 
 
 def _before_router(context: Context, value: dict[str, object]) -> dict[str, object]:
-    connection_manager = {
-        "name": "envoy.filters.network.http_connection_manager",
-        "subFilter": {"name": "envoy.filters.http.router"},
-    }
+    router = {"name": MANAGER, "subFilter": {"name": "envoy.filters.http.router"}}
     return {
         "applyTo": "HTTP_FILTER",
-        "match": {
-            "context": context,
-            "listener": {"filterChain": {"filter": connection_manager}},
-        },
+        "match": {"context": context, "listener": {"filterChain": {"filter": router}}},
         "patch": {"operation": "INSERT_BEFORE", "value": value},
+    }
+
+
+def _logging(context: Context, cluster_name: str) -> dict[str, object]:
+    """Add the demand log to whatever else the connection manager logs."""
+    manager = logging_manager(
+        cluster_name, flush_seconds=LOG_FLUSH_SECONDS, interval_seconds=LOG_INTERVAL_SECONDS
+    )
+    value = {"name": MANAGER, "typed_config": to_dict(Any.pack(manager))}
+    return {
+        "applyTo": "NETWORK_FILTER",
+        "match": {"context": context, "listener": {"filterChain": {"filter": {"name": MANAGER}}}},
+        "patch": {"operation": "MERGE", "value": value},
     }

@@ -7,7 +7,6 @@ Must not do I/O, nor know what runs behind a workload's name.
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Admin,
     Bootstrap,
@@ -36,22 +35,16 @@ from envoy_data_plane.envoy.config.core.v3 import (
 )
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
-from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
-    CommonGrpcAccessLogConfig,
-    HttpGrpcAccessLogConfig,
-)
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
-    HttpConnectionManagerHcmAccessLogOptions,
     HttpConnectionManagerServerHeaderTransformation,
     HttpConnectionManagerUpgradeConfig,
     HttpFilter,
 )
-from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.wire.access_log import CLUSTER_TAG
+from istio.accesslog import demand_log, log_options
 from istio.address import Endpoint, TcpAddress
 from istio.cluster import (
     CONNECT_TIMEOUT,
@@ -67,7 +60,6 @@ from local.routes import Route, cluster_name, virtual_hosts
 
 HOLD_CLUSTER = "layby-hold"
 CONTROL_CLUSTER = "layby-control"
-ACCESS_LOG_NAME = "layby"
 
 # Envoy's own default of 60 KiB would refuse requests that common servers take.
 MAX_REQUEST_HEADERS_KIB = 96
@@ -214,26 +206,9 @@ def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
         max_request_headers_kb=MAX_REQUEST_HEADERS_KIB,
         stream_idle_timeout=_NEVER,
         request_timeout=_NEVER,
-        access_log=[_access_log(options)],
-        access_log_options=HttpConnectionManagerHcmAccessLogOptions(
-            flush_access_log_on_new_request=True,
-            access_log_flush_interval=timedelta(seconds=options.log_interval_seconds),
-        ),
+        access_log=[demand_log(options.gate.cluster_name, options.log_flush_seconds)],
+        access_log_options=log_options(options.log_interval_seconds),
     )
-
-
-def _access_log(options: BootstrapOptions) -> AccessLog:
-    """Log a request's start, its going on, and its end to a hold server: they are demand."""
-    config = HttpGrpcAccessLogConfig(
-        common_config=CommonGrpcAccessLogConfig(
-            log_name=ACCESS_LOG_NAME,
-            grpc_service=_grpc(options.gate.cluster_name),
-            transport_api_version=ApiVersion.V3,
-            buffer_flush_interval=timedelta(seconds=options.log_flush_seconds),
-            custom_tags=[CustomTag(tag=CLUSTER_TAG, value="%UPSTREAM_CLUSTER%")],
-        )
-    )
-    return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))
 
 
 def _grpc(cluster: str) -> GrpcService:

@@ -3,10 +3,12 @@
 Owns their flags, credentials and order. Must not know Istio, pods, or who asks.
 """
 
+import json
 import secrets
 import ssl
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -87,6 +89,12 @@ class ControlPlane:
         """Write a kubeconfig file with a real token of a service account."""
         path = self._children.folder / f"{namespace}.{service_account}.kubeconfig"
         return self._write(path, self.api.token(service_account, namespace), namespace)
+
+    def audited(self, service_account: str, namespace: str) -> list[dict[str, Any]]:
+        """Return the requests of a service account, in the audit log's words."""
+        user = f"system:serviceaccount:{namespace}:{service_account}"
+        events = (json.loads(line) for line in self.audit_log.read_text().splitlines())
+        return [event for event in events if event["user"]["username"] == user]
 
     def _write(self, path: Path, token: str, namespace: str = "default") -> Path:
         return write_kubeconfig(

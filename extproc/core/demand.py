@@ -42,9 +42,12 @@ class DemandWindow:
         self._open: dict[str, float] = {}
         self._buckets: deque[list[int]] = deque()
         self._last_request = now
+        self.touched = False
+        """Whether there has been any demand at all."""
 
     def asked(self, now: float) -> None:
         """A request came that no access log will report as started."""
+        self.touched = True
         self._last_request = max(self._last_request, now)
 
     def started(self, stream: str, now: float) -> None:

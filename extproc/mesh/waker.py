@@ -6,7 +6,7 @@ waits, nor what becomes ready.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -61,6 +61,11 @@ class ScaleWaker:
     def attach(self, waiting: Waiting, group: asyncio.TaskGroup) -> None:
         """Say who waits, and who owns the tasks; nothing is woken before."""
         self._waiting, self._group = waiting, group
+
+    @property
+    def tasks(self) -> Collection[asyncio.Task[None]]:
+        """The wakes that go on."""
+        return self._tasks.values()
 
     def wake(self, key: WorkloadKey) -> None:
         """Start a workload, unless that goes on already."""

@@ -12,11 +12,9 @@ from google.protobuf.message import DecodeError
 from extproc.core.probe import Request
 from extproc.wire.gen.accesslog_pb2 import AccessLogType
 from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
+from istio.accesslog import CLUSTER_TAG
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
-CLUSTER_TAG = "layby.cluster"
-"""The custom tag in which the cluster is logged too (`%UPSTREAM_CLUSTER%`): the entry's own field
-is empty when a request starts."""
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 """envoy.config.core.v3.RequestMethod by number."""
 

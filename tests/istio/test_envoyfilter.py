@@ -1,3 +1,5 @@
+from typing import Any
+
 import yaml
 
 from istio.envoyfilter import envoy_filter
@@ -17,7 +19,7 @@ def test_filters_are_inserted_before_the_router_in_their_order_once_per_context(
     """The order in the list is the order in which istiod applies the patches."""
     document = yaml.safe_load(yaml.safe_dump(envoy_filter(OPTIONS, name="n", namespace="s")))
     assert {"name": "n", "namespace": "s"} == document["metadata"]
-    patches = document["spec"]["configPatches"]
+    patches = [p for p in document["spec"]["configPatches"] if p["applyTo"] == "HTTP_FILTER"]
     names = [part.name for part in gate(OPTIONS)]
     assert [(context, name) for context in ("GATEWAY", "SIDECAR_OUTBOUND") for name in names] == [
         (patch["match"]["context"], patch["patch"]["value"]["name"]) for patch in patches
@@ -39,6 +41,19 @@ def test_contexts_are_the_callers_choice():
     )
     patches = document["spec"]["configPatches"]
     assert [to_dict(part) for part in gate(OPTIONS)] == [
-        patch["patch"]["value"] for patch in patches
+        patch["patch"]["value"] for patch in patches if patch["applyTo"] == "HTTP_FILTER"
     ]
     assert {"GATEWAY"} == {patch["match"]["context"] for patch in patches}
+
+
+def test_the_demand_log_is_merged_into_each_connection_manager():
+    """Without it nobody knows when a workload is idle; a mesh's own logs must stay."""
+    document: Any = envoy_filter(OPTIONS, name="n", namespace="s")
+    merged = [p for p in document["spec"]["configPatches"] if p["applyTo"] == "NETWORK_FILTER"]
+    assert ["GATEWAY", "SIDECAR_OUTBOUND"] == [patch["match"]["context"] for patch in merged]
+    assert {"MERGE"} == {patch["patch"]["operation"] for patch in merged}
+    config = merged[0]["patch"]["value"]["typed_config"]
+    (log,) = config["access_log"]
+    common = log["typed_config"]["common_config"]
+    assert {"envoy_grpc": {"cluster_name": "hold"}} == common["grpc_service"]
+    assert config["access_log_options"]["flush_access_log_on_new_request"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -146,7 +147,7 @@ class FakeApi:
         return FakeAnswer(404, status(404, "NotFound"))
 
     def _list(self, request: Request) -> FakeAnswer:
-        items = [item for path, item in self.objects.items() if path.startswith(request.path)]
+        items = [item for path, item in self.objects.items() if _is_under(request.path, path)]
         metadata = {"resourceVersion": str(self.version)}
         return FakeAnswer(200, {"items": items, "metadata": metadata})
 
@@ -187,6 +188,12 @@ class FakeApi:
         for watch in self.watches:
             fields = watch.request.query.get("fieldSelector")
             selected = fields in {None, f"metadata.name={metadata['name']}"}
-            if path.startswith(watch.request.path) and selected:
+            if _is_under(watch.request.path, path) and selected:
                 watch.say(kind, stored)
         return stored
+
+
+def _is_under(collection: str, path: str) -> bool:
+    if "/namespaces/" not in collection:
+        path = re.sub("/namespaces/[^/]+", "", path)
+    return path.startswith(f"{collection}/")

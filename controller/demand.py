@@ -1,0 +1,54 @@
+"""What the hold servers know of a workload's requests, and who tells.
+
+Owns the words between the controller and the demand feed. Must not know how they travel.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from crds.v1alpha1.traffichold import LastWake
+from kube.resource import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The sum over all hold servers, at the moment of asking."""
+
+    pending: int
+    """Requests parked."""
+    in_flight: int
+    """Requests open, those parked among them."""
+    quiet: float
+    """Seconds since a request last came or was seen open; since the first of the hold servers has
+    kept an account, if none has come. An age, because no two clocks have to agree on it."""
+    complete: bool
+    """Whether all hold servers are known and each was heard from lately. If not, there may be more
+    than this."""
+    last_wake: LastWake | None = None
+    """The latest wake that has ended, if the hold servers remember one."""
+
+
+class DemandSource(Protocol):
+    """Whoever has the demand, kept current."""
+
+    def demand(self, key: Key, /) -> Demand | None:
+        """Return the demand for a TrafficHold; none if nothing is known of it."""
+
+    def subscribe(self, listener: Callable[[Key], None], /) -> None:
+        """Have a listener told when to look again: something is parked or is no longer, requests
+        are open or are no longer, a wake has ended, an account became complete or is no longer.
+
+        Not for each request. The listener does not wait, and must be called in the event loop.
+        """
+
+
+class Unknown:
+    """Stands in where there is no demand feed: nothing is known, so nothing is put to sleep."""
+
+    def demand(self, _key: Key, /) -> Demand | None:
+        """Return none."""
+        return None
+
+    def subscribe(self, listener: Callable[[Key], None], /) -> None:
+        """Do nothing."""
