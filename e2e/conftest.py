@@ -49,7 +49,7 @@ def pytest_collection_finish(session):
     with _uncaptured(config):
         try:
             prepare()
-        except (MissingError, EnvoyError) as error:
+        except (MissingError, EnvoyError, NamespaceError) as error:
             config.stash[_LACK] = str(error)
 
 
@@ -75,12 +75,9 @@ def stack(request, tmp_path_factory) -> Iterator[Stack]:
     lacking = pytest.fail if config.option.stack_required else pytest.skip
     if reason := config.stash.get(_LACK, None):
         lacking(reason)
-    try:
-        with running(tmp_path_factory.mktemp("stack")) as whole:
-            config.stash[_STACK] = whole
-            yield whole
-    except NamespaceError as error:
-        lacking(str(error))
+    with running(tmp_path_factory.mktemp("stack")) as whole:
+        config.stash[_STACK] = whole
+        yield whole
 
 
 @pytest.fixture(scope="session")

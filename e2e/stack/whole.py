@@ -29,12 +29,14 @@ _GATEWAYS, _CALLERS = 10, 20
 
 
 def prepare() -> None:
-    """Have every program there, which may take minutes the first time.
+    """Have everything there that a stack needs, which may take minutes the first time.
 
     Raises:
-        MissingError: one is missing and cannot be built.
+        MissingError: a program is missing and cannot be built.
         EnvoyError: there is no Envoy.
+        NamespaceError: this process may not have a network of its own.
     """
+    Namespace.create().close()
     find_envoy()
     for program in NEEDED:
         obtain(program)

@@ -1,0 +1,100 @@
+"""Whether a workload is put to sleep now, or why not and when to look again.
+
+Owns the decision where Layby takes it, which is scaling mode Direct. If in doubt the workload
+stays up. Must not know how it is carried out. No I/O, no clock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from controller.demand import Demand
+
+
+class Reason(StrEnum):
+    """Why a workload is put to sleep, or is not."""
+
+    IDLE = "Idle"
+    """Nothing is in the way."""
+    ALREADY_ZERO = "AlreadyZero"
+    NOT_ACCEPTED = "NotAccepted"
+    """Nobody would hold its requests."""
+    NOT_ATTACHED = "NotAttached"
+    """Some proxies would not hold its requests, and answer 503."""
+    MIN_REPLICAS = "MinReplicas"
+    SCALED_BY_OTHERS = "ScaledByOthers"
+    """KEDA takes it to zero, or would take it back."""
+    DEMAND_UNKNOWN = "DemandUnknown"
+    """Some hold server has not been heard from: it may know of a request."""
+    BUSY = "Busy"
+    """Requests are parked or open."""
+    RECENT_REQUEST = "RecentRequest"
+    JUST_STARTED = "JustStarted"
+    """It has not been up for as long as it may be idle, whoever started it."""
+    DRY_RUN = "DryRun"
+    """It would be put to sleep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that is asked for."""
+
+    accepted: bool
+    attached: bool
+    """False only if it is known that some proxies do not hold; what cannot be seen is taken for
+    well, for else no mesh that keeps its istiod to itself could have workloads asleep."""
+    scaled_by_others: bool
+    min_replicas: int
+    dry_run: bool
+    replicas: int
+    up_for: float
+    """Seconds since the workload was last seen at zero, or since looking began."""
+    idle_after: float
+    demand: Demand | None
+
+
+class Decision(NamedTuple):
+    """Whether to sleep, why or why not, and the seconds until time alone may change that."""
+
+    reason: Reason
+    again_after: float | None = None
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the workload is put to sleep now."""
+        return self.reason is Reason.IDLE
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has needed the workload for long enough."""
+        return self.reason in {Reason.IDLE, Reason.DRY_RUN}
+
+
+def decide(situation: Situation) -> Decision:
+    """Decide whether the workload sleeps."""
+    if situation.replicas == 0:
+        return Decision(Reason.ALREADY_ZERO)
+    if (reason := _forbidden(situation)) is not None:
+        return Decision(reason)
+    demand = situation.demand
+    if demand is None or not demand.complete:
+        return Decision(Reason.DEMAND_UNKNOWN)
+    if demand.pending or demand.in_flight:
+        return Decision(Reason.BUSY)
+    if demand.quiet < situation.idle_after:
+        return Decision(Reason.RECENT_REQUEST, situation.idle_after - demand.quiet)
+    if situation.up_for < situation.idle_after:
+        return Decision(Reason.JUST_STARTED, situation.idle_after - situation.up_for)
+    return Decision(Reason.DRY_RUN if situation.dry_run else Reason.IDLE)
+
+
+def _forbidden(situation: Situation) -> Reason | None:
+    if not situation.accepted:
+        return Reason.NOT_ACCEPTED
+    if situation.min_replicas > 0:
+        return Reason.MIN_REPLICAS
+    if situation.scaled_by_others:
+        return Reason.SCALED_BY_OTHERS
+    if not situation.attached:
+        return Reason.NOT_ATTACHED
+    return None
