@@ -48,11 +48,13 @@ class Connection(asyncio.Protocol):
         self._h2.increment_flow_control_window(1 << 28)
         self._flush()
 
-    def request(self, path: str, headers: Sequence[tuple[str, str]]) -> asyncio.Future[Response]:
+    def request(
+        self, path: str, headers: Sequence[tuple[str, str]], authority: str
+    ) -> asyncio.Future[Response]:
         """Send a GET request; the future is its answer, even if there is none."""
         loop = asyncio.get_running_loop()
         stream = self._h2.get_next_available_stream_id()
-        fields = [(":method", "GET"), (":scheme", "http"), (":authority", "bench"), (":path", path)]
+        fields = [(":method", "GET"), (":scheme", "http"), (":authority", authority), (":path", path)]
         self._h2.send_headers(stream, [*fields, *headers], end_stream=True)
         answer: asyncio.Future[Response] = loop.create_future()
         self._open[stream] = (Response(sent_at=loop.time()), answer)
@@ -106,15 +108,22 @@ class Crowd:
         self._answers: list[asyncio.Future[Response]] = []
 
     async def send(
-        self, port: int, count: int, path: str = "/", headers: Sequence[tuple[str, str]] = ()
+        self,
+        port: int,
+        count: int,
+        path: str = "/",
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        address: str = "127.0.0.1",
+        authority: str = "bench",
     ) -> None:
-        """Send the requests to a port on this machine; does not wait for answers."""
+        """Send the requests to an address of this machine; does not wait for answers."""
         loop = asyncio.get_running_loop()
         for first in range(0, count, STREAMS_PER_CONNECTION):
-            _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
+            _, connection = await loop.create_connection(Connection, address, port)
             self.connections.append(connection)
             self._answers += [
-                connection.request(path, headers)
+                connection.request(path, headers, authority)
                 for _ in range(min(STREAMS_PER_CONNECTION, count - first))
             ]
 

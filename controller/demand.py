@@ -25,6 +25,8 @@ class Demand:
     complete: bool
     """Whether all hold servers are known and each was heard from lately. If not, there may be more
     than this."""
+    requested: bool = True
+    """Whether any request has been seen. If not, `quiet` is the age of the account."""
     last_wake: LastWake | None = None
     """The latest wake that has ended, if the hold servers remember one."""
 
@@ -36,10 +38,11 @@ class DemandSource(Protocol):
         """Return the demand for a TrafficHold; none if nothing is known of it."""
 
     def subscribe(self, listener: Callable[[Key], None], /) -> None:
-        """Have a listener told when to look again: something is parked or is no longer, requests
-        are open or are no longer, a wake has ended, an account became complete or is no longer.
+        """Have a listener told when to look again at a TrafficHold.
 
-        Not for each request. The listener does not wait, and must be called in the event loop.
+        That is when the first request is parked or open and when the last no longer is, when a
+        wake has ended, and when the account becomes complete or is so no longer; not for each
+        request. The listener does not wait, and must be called in the event loop.
         """
 
 

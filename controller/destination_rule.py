@@ -213,4 +213,3 @@ def _shown(service: Service) -> str:
         f"take {service.shows_unready} out of Service {service.name}: with it Envoy is sent "
         "endpoints that are not ready, whatever a DestinationRule says"
     )
-

@@ -1,4 +1,4 @@
-"""DestinationRules as istiod reads them: which one a caller's proxy gets for a host, and what of it.
+"""DestinationRules as istiod reads them: which one a proxy gets for a host, and what of it.
 
 Owns istiod's rules of lookup and merging. Must not know what Layby wants. No I/O, no clock.
 
@@ -10,8 +10,8 @@ From istiod's sources (2026-08, pilot/pkg):
   only that one host's rules count: nothing is inherited from a less specific one.
 * model/destination_rule.go `mergeDestinationRule`: rules of one host and one exportTo are merged,
   oldest first, then by name. Subsets are joined. The whole trafficPolicy is that of the first rule
-  which has one; a second one is ignored. Rules of another exportTo stay apart, and
-  `SidecarScope.DestinationRule` takes the last of these, so that the subsets of the others are gone.
+  which has one; a second one is ignored. Rules of another exportTo stay apart, and the last of them
+  is taken (`SidecarScope.DestinationRule`): the subsets of the others are gone.
 * A rule with a workloadSelector is for the proxies it selects in its own namespace, and no others.
 * networking/util `GetPortLevelTrafficPolicy`, `MergeSubsetTrafficPolicy`: the settings of a port
   inherit nothing from above them. A subset's outlierDetection replaces the one above as a whole.

@@ -7,7 +7,7 @@ know who else wants to hold it. No I/O, no clock.
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from kube.resource import Object
 
@@ -82,6 +82,29 @@ class Problem(StrEnum):
     """It was named, but selects other pods than the target's."""
 
 
+_TEXTS = {
+    Problem.SERVICE_NOT_FOUND: (
+        "there is no Service {}: create it, or take it out of spec.services"
+    ),
+    Problem.NO_SERVICE: (
+        "no Service selects the pods of the target: without one there are no requests to hold"
+    ),
+    Problem.SERVICE_WITHOUT_SELECTOR: (
+        "Service {} has no selector, so that its endpoints are not the target's pods"
+    ),
+    Problem.EXTERNAL_NAME: "Service {} is an ExternalName: name the Service that it stands for",
+    Problem.HEADLESS: (
+        "Service {} is headless: its callers address single pods, of which there are none at zero; "
+        "have them call a Service with a cluster IP"
+    ),
+    Problem.NOT_HTTP: (
+        "Service {} has no HTTP port, and only HTTP requests (gRPC among them) can be held; "
+        "if one of its ports is HTTP, say so by its appProtocol"
+    ),
+    Problem.OTHER_PODS: "Service {} selects other pods than those of the target",
+}
+
+
 class Trouble(NamedTuple):
     """A problem with a Service, or with there being none."""
 
@@ -89,7 +112,7 @@ class Trouble(NamedTuple):
     service: str = ""
 
     def __str__(self) -> str:
-        return _described(self.problem, self.service)
+        return _TEXTS[self.problem].format(self.service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,39 +204,12 @@ def _problem(service: Service) -> Problem | None:
     return None
 
 
-def _described(problem: Problem, name: str) -> str:
-    match problem:
-        case Problem.SERVICE_NOT_FOUND:
-            return f"there is no Service {name}: create it, or take it out of spec.services"
-        case Problem.NO_SERVICE:
-            return "no Service selects the pods of the target: create one, or name it in services"
-        case Problem.SERVICE_WITHOUT_SELECTOR:
-            return f"Service {name} has no selector, so its endpoints are not the target's pods"
-        case Problem.EXTERNAL_NAME:
-            return f"Service {name} is an ExternalName: name the Service that it stands for"
-        case Problem.HEADLESS:
-            return (
-                f"Service {name} is headless: its callers address pods, of which there are none "
-                "at zero; have them call a Service with a cluster IP"
-            )
-        case Problem.NOT_HTTP:
-            return (
-                f"Service {name} has no HTTP port, and only HTTP requests (gRPC among them) can "
-                "be held; if one of them is HTTP, say so by its appProtocol"
-            )
-        case Problem.OTHER_PODS:
-            return f"Service {name} selects other pods than those of the target"
-        case _:
-            assert_never(problem)
-
-
 def _may_be_http(port: Object) -> bool:
     """Tell as istiod does: by appProtocol, else by the name up to its first '-'."""
     if port.get("protocol", "TCP") != "TCP":
         return False
-    declared = port.get("appProtocol")
-    declared = _APP_PROTOCOLS.get(declared, declared) or port.get("name") or ""
-    text = declared.lower()
+    declared: str = port.get("appProtocol") or port.get("name") or ""
+    text = _APP_PROTOCOLS.get(declared, declared).lower()
     protocol = "grpc-web" if text.startswith("grpc-web") else text.partition("-")[0]
     if protocol in HTTP or protocol in OTHER:
         return protocol in HTTP

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     MIN_REPLICAS = "MinReplicas"
     SCALED_BY_OTHERS = "ScaledByOthers"
     """KEDA takes it to zero, or would take it back."""
+    SCALE_REFUSED = "ScaleRefused"
+    """It could not be scaled a moment ago."""
     DEMAND_UNKNOWN = "DemandUnknown"
     """Some hold server has not been heard from: it may know of a request."""
     BUSY = "Busy"
@@ -44,6 +46,7 @@ class Situation:
     """False only if it is known that some proxies do not hold; what cannot be seen is taken for
     well, for else no mesh that keeps its istiod to itself could have workloads asleep."""
     scaled_by_others: bool
+    scale_refused: bool
     min_replicas: int
     dry_run: bool
     replicas: int
@@ -76,16 +79,22 @@ def decide(situation: Situation) -> Decision:
         return Decision(Reason.ALREADY_ZERO)
     if (reason := _forbidden(situation)) is not None:
         return Decision(reason)
-    demand = situation.demand
+    if (needed := _needed(situation)) is not None:
+        return needed
+    return Decision(Reason.DRY_RUN if situation.dry_run else Reason.IDLE)
+
+
+def _needed(situation: Situation) -> Decision | None:
+    demand, after = situation.demand, situation.idle_after
     if demand is None or not demand.complete:
         return Decision(Reason.DEMAND_UNKNOWN)
     if demand.pending or demand.in_flight:
         return Decision(Reason.BUSY)
-    if demand.quiet < situation.idle_after:
-        return Decision(Reason.RECENT_REQUEST, situation.idle_after - demand.quiet)
-    if situation.up_for < situation.idle_after:
-        return Decision(Reason.JUST_STARTED, situation.idle_after - situation.up_for)
-    return Decision(Reason.DRY_RUN if situation.dry_run else Reason.IDLE)
+    if demand.quiet < after:
+        return Decision(Reason.RECENT_REQUEST, after - demand.quiet)
+    if situation.up_for < after:
+        return Decision(Reason.JUST_STARTED, after - situation.up_for)
+    return None
 
 
 def _forbidden(situation: Situation) -> Reason | None:
@@ -95,6 +104,8 @@ def _forbidden(situation: Situation) -> Reason | None:
         return Reason.MIN_REPLICAS
     if situation.scaled_by_others:
         return Reason.SCALED_BY_OTHERS
+    if situation.scale_refused:
+        return Reason.SCALE_REFUSED
     if not situation.attached:
         return Reason.NOT_ATTACHED
     return None

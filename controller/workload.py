@@ -116,6 +116,4 @@ def _is_gateway(labels: Mapping[str, str], annotations: Mapping[str, str]) -> bo
 
 
 def _only(annotations: Mapping[str, str] | None, prefixes: tuple[str, ...]) -> dict[str, str]:
-    return {
-        name: value for name, value in (annotations or {}).items() if name.startswith(prefixes)
-    }
+    return {name: value for name, value in (annotations or {}).items() if name.startswith(prefixes)}

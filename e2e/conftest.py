@@ -13,12 +13,15 @@ from e2e.stack.k3s import K3sError, k3s
 from e2e.stack.kubeconfig import KubeconfigError
 from e2e.stack.namespace import NamespaceError
 from e2e.stack.processes import until
-from e2e.stack.whole import Stack, prepare, running
+from e2e.stack.whole import GATEWAY_LABELS, Stack, prepare, running
+from e2e.workloads import manifests
 from local.envoy import EnvoyError
 
 _STACK = pytest.StashKey[Stack]()
 _LACK = pytest.StashKey[str]()
 _SINCE = pytest.StashKey[float]()
+WITHIN = 15.0
+"""Seconds that a change may take to get through."""
 _WORDS = 20
 """Lines of each log that a failed test shows."""
 
@@ -130,6 +133,65 @@ def apply(cluster, namespace):
 
     yield do
     cluster.delete(applied)
+
+
+@pytest.fixture
+def host(namespace):
+    """The host by which the gateway knows the test's workload."""
+    return f"web.{namespace}.example"
+
+
+@pytest.fixture
+def service(namespace):
+    """The test's workload's name in the mesh."""
+    return f"web.{namespace}.svc.cluster.local"
+
+
+@pytest.fixture
+def web(stack, apply, host, service):
+    """Deploy `web` with no replica, reached through the gateway and the caller's sidecar."""
+
+    def deploy(*arguments, **fields):
+        apply(
+            [
+                manifests.deployment("web", *arguments, **fields),
+                manifests.service("web"),
+                manifests.gateway("web", [host], GATEWAY_LABELS, stack.gateway.address),
+                manifests.route("web", host, service, "web"),
+            ]
+        )
+        # An Envoy that has not heard of the route says 404, of the service 502 or nothing at all.
+        assert until(lambda: 503 == stack.gateway.get(host).status, WITHIN)
+        assert until(lambda: 503 == stack.caller.get(service).status, WITHIN)
+
+    return deploy
+
+
+@pytest.fixture
+def pods(cluster, namespace):
+    """Look at the pods of the test's namespace."""
+    return lambda: cluster.items("v1", "Pod", namespace)
+
+
+@pytest.fixture
+def pod(cluster, namespace, apply, pods):
+    """Run a single pod with some command, and return it once it is as wanted."""
+
+    def run(command, wanted, **spec):
+        container = {"name": "app", "image": "none", "command": command}
+        spec = {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
+        apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "single"},
+                "spec": {"automountServiceAccountToken": False, **spec},
+            }
+        )
+        assert until(lambda: wanted(pods()[0]), WITHIN), pods()[0]["status"]
+        return cluster.get("v1", "Pod", "single", namespace)
+
+    return run
 
 
 def _needs_stack(item) -> bool:

@@ -1,6 +1,9 @@
 """Layby in the stack: its own manifests, with the checkout in place of an image."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -25,6 +28,20 @@ def install(api: Api, *, replicas: int = 2) -> None:
         api.apply([_runnable(document, replicas) for document in _documents(path)])
     api.apply([dict(envoy_filter(MESH, name="layby", namespace="istio-system"))])
     assert until(lambda: _ready(api, "layby-extproc", replicas), READY_WITHIN), "extproc not ready"
+
+
+def kill_one(number: int) -> None:
+    """Send a signal to one of the hold servers' processes."""
+    os.kill(min(_hold_servers()), number)
+
+
+def _hold_servers() -> Iterator[int]:
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if [b"cli.main", b"extproc"] == words[2:4]:
+                    yield int(process.name)
 
 
 def _documents(path: Path) -> list[Manifest]:

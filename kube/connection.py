@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
@@ -172,7 +173,7 @@ def _as_ours() -> Iterator[None]:
 def _as_config_error() -> Iterator[None]:
     try:
         yield
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
         raise ConfigError(str(error)) from error
 
 

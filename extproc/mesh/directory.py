@@ -76,9 +76,9 @@ def _key(hold: TrafficHold) -> Key:
 
 
 def _is_held(hold: TrafficHold) -> bool:
-    """A hold that is going lets its requests go; one that was refused has none."""
+    """One that was refused has no requests; one that is going keeps its own."""
     refused = any(c.type == "Accepted" and c.status == "False" for c in hold.status.conditions)
-    return not (hold.metadata.deletion_timestamp or hold.spec.dry_run or refused)
+    return not (hold.spec.dry_run or refused)
 
 
 def _service_names(hold: TrafficHold) -> list[str]:

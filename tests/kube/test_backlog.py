@@ -138,13 +138,15 @@ def test_no_key_is_lost_and_none_is_worked_on_twice_at_a_time(steps):
                 if taken is not None:
                     running.add(taken)
                     wanted.discard(taken)
-            case _ if key in running:
+            case "done" if key in running:
                 running.remove(key)
-                if step == "done":
-                    backlog.done(key)
-                else:
-                    backlog.failed(key, now)
-                    wanted.add(key)
+                backlog.done(key)
+            case "failed" if key in running:
+                running.remove(key)
+                backlog.failed(key, now)
+                wanted.add(key)
+            case _:
+                pass
     for key in running:
         backlog.done(key)
     left = set()

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.kube.fake_api import CUT
 
 pytestmark = pytest.mark.looptime
 
-HOLD = {
+HOLD: dict[str, Any] = {
     "apiVersion": "layby.dev/v1alpha1",
     "kind": "TrafficHold",
     "metadata": {"namespace": "shop", "name": "cart", "uid": "u1", "resourceVersion": "7"},

@@ -1,9 +1,12 @@
 import asyncio
+from typing import Any
 
 import pytest
 
+from kube.client import Kube
 from kube.informer import Informer, without_managed_fields
-from kube.resource import PODS, Key, Selection
+from kube.resource import PODS, Key, Object, Selection
+from kube.store import Change
 from kube.watch import Pace
 from tests.kube.fake_api import FakeAnswer, status
 
@@ -19,11 +22,17 @@ def pod(name, **labels):
 class Listening:
     """An informer that runs, and the keys it told of."""
 
-    def __init__(self, kube, **options):
-        self.changes = []
+    def __init__(self, kube: Kube, **options: Any) -> None:
+        self.changes = list[Change]()
         self.informer = Informer(kube, Selection(PODS, "shop"), **options)
         self.informer.subscribe(self.changes.append)
         self.task = asyncio.create_task(self.informer.run())
+
+    def kept(self, key: Key) -> Object:
+        """Return an object that is there."""
+        item = self.informer.store.get(key)
+        assert item
+        return item
 
     @property
     def keys(self):
@@ -139,7 +148,7 @@ async def test_a_failure_is_told_once_and_so_is_its_end(api, listening, caplog):
 async def test_a_listener_that_fails_keeps_nothing_from_the_others(api, caplog):
     """The store has to be right for all, and the next key may be fine."""
     informer = Informer(api.kube, Selection(PODS))
-    told = []
+    told = list[Change]()
 
     def fail(change):
         raise ValueError(change.key)
@@ -160,12 +169,10 @@ async def test_objects_are_trimmed_before_they_are_kept(api):
     api.put(PODS, pod("a", app="cart"))
     plain = Listening(api.kube)
     await plain.informer.synced.wait()
-    assert {"namespace", "name", "labels", "resourceVersion"} == set(
-        plain.informer.store.get(A)["metadata"]
-    )
+    assert {"namespace", "name", "labels", "resourceVersion"} == set(plain.kept(A)["metadata"])
     bare = Listening(api.kube, trim=lambda item: {"metadata": item["metadata"]})
     await bare.informer.synced.wait()
-    assert {"metadata"} == set(bare.informer.store.get(A))
+    assert {"metadata"} == set(bare.kept(A))
     for listening in (plain, bare):
         listening.task.cancel()
 
@@ -175,7 +182,7 @@ async def test_an_object_that_cannot_be_trimmed_is_kept_whole(api, caplog):
     api.put(PODS, pod("a"))
     listening = Listening(api.kube, trim=lambda item: item["spec"])
     await listening.informer.synced.wait()
-    assert "a" == listening.informer.store.get(A)["metadata"]["name"]
+    assert "a" == listening.kept(A)["metadata"]["name"]
     assert "cannot be trimmed" in caplog.text
     listening.task.cancel()
 

@@ -1,0 +1,132 @@
+"""What is said of a TrafficHold: whether it is accepted, attached, can be scaled, and is ready.
+
+Owns which fact is told first, and the words. Must not know what is done about it. No I/O, no clock.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
+
+from controller.facts import Facts, Missing
+from controller.services import Problem
+from crds.condition import Accepted, Attached, Ready, Reason, ScalerReady, Status, status_of
+from crds.v1alpha1.behaviour import ScalingMode
+from crds.v1alpha1.traffichold import WakeOutcome
+
+
+class Judgement(NamedTuple):
+    """A condition's reason, and what a person reads."""
+
+    reason: Reason
+    message: str = ""
+
+    @property
+    def is_false(self) -> bool:
+        """Whether the condition does not hold."""
+        return status_of(self.reason) is Status.FALSE
+
+
+class Judgements(NamedTuple):
+    """All conditions of a TrafficHold."""
+
+    accepted: Judgement
+    attached: Judgement
+    scaler: Judgement
+    ready: Judgement
+
+
+def judge_all(facts: Facts, advice: Sequence[str]) -> Judgements:
+    """Judge all. `advice` is what a user has to do about endpoints that are not ready."""
+    return _summed_up(facts, accepted(facts), attached(facts, advice), scaler(facts))
+
+
+def accepted(facts: Facts) -> Judgement:
+    """Judge whether the spec can be carried out."""
+    if isinstance(facts.target, Missing):
+        return Judgement(facts.target.reason, facts.target.message)
+    loss = facts.loss
+    if loss and not loss.service:
+        return Judgement(Accepted.TARGET_CONFLICT, str(loss))
+    if troubles := facts.leading.troubles:
+        return Judgement(_reason(troubles[0].problem), "; ".join(map(str, troubles)))
+    if loss:
+        return Judgement(Accepted.SERVICE_CONFLICT, str(loss))
+    names = ", ".join(service.name for service in facts.leading.services)
+    skipped = "".join(f"; not held: {trouble}" for trouble in facts.leading.skipped)
+    return Judgement(Accepted.ACCEPTED, f"holds {names}{skipped}")
+
+
+def attached(facts: Facts, advice: Sequence[str]) -> Judgement:
+    """Judge whether the proxies hold requests."""
+    if facts.gate.is_open:
+        return Judgement(facts.gate.reason, facts.gate.message)
+    if advice:
+        return Judgement(
+            Attached.NOT_READY_COUNTED,
+            "while a pod starts, requests get 503: istiod sends endpoints that are not ready. "
+            + "\n".join(advice),
+        )
+    if facts.hold.spec.dry_run:
+        return Judgement(Attached.DRY_RUN, "spec.dryRun is set: requests are let through")
+    return Judgement(facts.gate.reason, facts.gate.message)
+
+
+def scaler(facts: Facts) -> Judgement:
+    """Judge whether the workload can be put to sleep and woken."""
+    scaling = facts.hold.spec.scaling
+    if scaling.mode is ScalingMode.KEDA:
+        return Judgement(
+            ScalerReady.KEDA_NOT_INSTALLED,
+            "there is no KEDA that Layby could use: set scaling.mode to Direct or Auto",
+        )
+    if facts.scaled_by:
+        return Judgement(
+            ScalerReady.AUTOSCALER_CONFLICT,
+            f"{facts.scaled_by} scales the target too, and Layby leaves it to that: "
+            "delete it to have Layby put the workload to sleep",
+        )
+    if facts.scale_refused:
+        return Judgement(ScalerReady.FORBIDDEN, facts.scale_refused)
+    if scaling.min_replicas:
+        return Judgement(ScalerReady.NEVER_SLEEPS, f"scaling.minReplicas is {scaling.min_replicas}")
+    return Judgement(ScalerReady.DIRECT, "Layby scales to zero and back")
+
+
+def _summed_up(
+    facts: Facts, accepted: Judgement, attached: Judgement, scaler: Judgement
+) -> Judgements:
+    if accepted.is_false:
+        ready = Judgement(Ready.NOT_ACCEPTED, accepted.message)
+    elif attached.reason is Attached.DRY_RUN:
+        ready = Judgement(Ready.DRY_RUN, attached.message)
+    elif attached.is_false:
+        ready = Judgement(Ready.NOT_ATTACHED, "some requests are not held: see Attached")
+    elif scaler.is_false:
+        ready = Judgement(Ready.SCALER_NOT_READY, scaler.message)
+    else:
+        ready = _running(facts)
+    return Judgements(accepted, attached, scaler, ready)
+
+
+def _running(facts: Facts) -> Judgement:
+    wake = facts.demand.last_wake if facts.demand else facts.hold.status.last_wake
+    if wake and wake.outcome is WakeOutcome.FAILED and not facts.ready_endpoints:
+        return Judgement(Ready.WAKE_FAILED, "the last wake failed: see the Events of the pods")
+    return Judgement(Ready.READY, "requests are held whenever the workload has no ready endpoint")
+
+
+def _reason(problem: Problem) -> Accepted:
+    match problem:
+        case Problem.SERVICE_NOT_FOUND:
+            return Accepted.SERVICE_NOT_FOUND
+        case Problem.NO_SERVICE:
+            return Accepted.NO_SERVICES
+        case (
+            Problem.SERVICE_WITHOUT_SELECTOR
+            | Problem.EXTERNAL_NAME
+            | Problem.HEADLESS
+            | Problem.NOT_HTTP
+            | Problem.OTHER_PODS
+        ):
+            return Accepted.SERVICE_UNSUPPORTED
+        case _:
+            assert_never(problem)

@@ -1,0 +1,79 @@
+"""What is told of a TrafficHold as it happens: the Events, and their words.
+
+Owns when something is worth telling: once, as it changes. Must not know how it is written down.
+No I/O, no clock.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, assert_never
+
+from controller.workload import TargetKey
+from crds.condition import Attached, Condition, ConditionType, Status
+from crds.duration import render
+from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus, WakeOutcome
+
+
+class Event(NamedTuple):
+    """Something that has happened."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
+def slept(target: TargetKey, replicas: int, quiet: float) -> Event:
+    """Tell that a workload was put to sleep."""
+    return Event("Slept", f"{target}: {replicas} -> 0, no request for {render(int(quiet))}")
+
+
+def roused(target: TargetKey, replicas: int, why: str) -> Event:
+    """Tell that a workload was woken without a request."""
+    return Event("Woken", f"{target}: 0 -> {replicas}, for {why}")
+
+
+def changes(
+    current: TrafficHoldStatus, wanted: TrafficHoldStatus, *, dry_run: bool
+) -> Iterator[Event]:
+    """Tell what differs between two statuses and matters to a person."""
+    before = {condition.type: condition for condition in current.conditions}
+    after = {condition.type: condition for condition in wanted.conditions}
+    for kind in (ConditionType.ACCEPTED, ConditionType.ATTACHED, ConditionType.SCALER_READY):
+        yield from _turn(before.get(kind), after.get(kind))
+    if wanted.last_wake and wanted.last_wake != current.last_wake:
+        yield _woken(wanted.last_wake)
+    if dry_run and wanted.phase is Phase.IDLE and current.phase is not Phase.IDLE:
+        yield Event("WouldSleep", "it would sleep now, if spec.dryRun were not set")
+
+
+def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:
+    if after is None or _is_of_all(after) or (before is not None and _is_of_all(before)):
+        return
+    was_false = before is not None and before.status is Status.FALSE
+    if after.status is Status.FALSE:
+        if not was_false or (before and before.reason != after.reason):
+            yield Event(after.reason, after.message, warning=True)
+    elif was_false:
+        yield Event(after.reason, after.message)
+
+
+def _is_of_all(condition: Condition) -> bool:
+    """Whether it is about the mesh, so that every TrafficHold would tell the same."""
+    own = {Attached.NOT_READY_COUNTED, Attached.DRY_RUN}
+    return (
+        condition.type == ConditionType.ATTACHED
+        and condition.status is Status.FALSE
+        and condition.reason not in own
+    )
+
+
+def _woken(wake: LastWake) -> Event:
+    took = render(wake.duration)
+    match wake.outcome:
+        case WakeOutcome.SUCCEEDED:
+            return Event("Woken", f"ready {took} after the first request")
+        case WakeOutcome.FAILED:
+            return Event("WakeFailed", f"given up after {took}: it cannot start", warning=True)
+        case WakeOutcome.TIMED_OUT:
+            return Event("WakeTimedOut", f"not ready after {took}", warning=True)
+        case _:
+            assert_never(wake.outcome)

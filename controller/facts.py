@@ -1,0 +1,68 @@
+"""All that a plan for one TrafficHold is made from, as it was at one moment.
+
+Must not know where any of it comes from, nor what follows from it. No I/O, no clock.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from controller.conflicts import Loss
+from controller.demand import Demand
+from controller.rule import Mesh, Rule
+from controller.services import Leading
+from controller.workload import Workload
+from crds.condition import Accepted, Attached
+from crds.v1alpha1 import TrafficHold
+
+FINALIZER = "layby.dev/wake"
+"""On a TrafficHold whose workload Layby has put to sleep, and no longer than it sleeps: it is woken
+before the TrafficHold goes, or nobody would ever wake it."""
+
+
+class Missing(NamedTuple):
+    """There is no workload to hold."""
+
+    reason: Accepted
+    message: str
+
+
+class Gate(NamedTuple):
+    """Whether the proxies of the mesh have the gate."""
+
+    reason: Attached
+    message: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is known that some requests would pass it by."""
+        return self.reason not in {Attached.ATTACHED, Attached.UNVERIFIED}
+
+
+Target: TypeAlias = Workload | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What there is."""
+
+    hold: TrafficHold
+    has_finalizer: bool = False
+    target: Target
+    leading: Leading
+    loss: Loss | None = None
+    rules: tuple[Rule, ...] = ()
+    """The DestinationRules with the host of a Service that leads to the target, and those that
+    were made for this TrafficHold."""
+    ready_endpoints: int = 0
+    """Of the Services that lead to the target, taken together."""
+    demand: Demand | None = None
+    gate: Gate
+    mesh: Mesh
+    scaled_by: str = ""
+    """What else scales the target, if anything does."""
+    scale_refused: str = ""
+    """Why the target could not be scaled when it was tried last."""
+    up_for: float = 0.0
+    """Seconds since the target was last seen at zero, or since looking began."""
+    status_age: float = float("inf")
+    """Seconds since this controller wrote the status."""

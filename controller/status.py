@@ -1,0 +1,119 @@
+"""The status of a TrafficHold, and whether it is worth a write.
+
+Owns the phase, and how far a status may lag behind. Must not know how it is written. No I/O, no
+clock: `now` is an argument.
+"""
+
+from datetime import datetime, timedelta
+
+from controller.conditions import Judgements
+from controller.facts import Facts, Missing
+from crds.condition import Attached, Condition, ConditionType, judge, merge
+from crds.v1alpha1.target import ServiceRef
+from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus
+
+REQUEST_LAG = timedelta(minutes=15)
+"""How far lastRequestTime may lag while nothing else changes. It is exact when a phase begins."""
+PENDING_SECONDS = 2.0
+"""How long pending may lag while nothing else changes."""
+
+
+def phase(replicas: int, ready: int, pending: int, *, idle: bool) -> Phase:
+    """Tell what a workload is doing.
+
+    Args:
+        replicas: how many are asked for.
+        ready: how many endpoints are ready.
+        pending: how many requests are parked.
+        idle: whether nobody has needed it for long enough.
+    """
+    if replicas == 0:
+        # Asked for, though not scaled yet. Endpoints that are ready still belong to pods that end.
+        return Phase.WAKING if pending else Phase.ZERO
+    if not ready:
+        return Phase.WAKING
+    return Phase.IDLE if idle else Phase.WARM
+
+
+def status(
+    facts: Facts,
+    judged: Judgements,
+    *,
+    replicas: int,
+    idle: bool,
+    now: datetime,
+) -> TrafficHoldStatus:
+    """Return the status that a TrafficHold should have, with so many replicas asked for."""
+    hold, demand = facts.hold, facts.demand
+    generation = hold.metadata.generation
+    current = hold.status
+    is_held = not judged.accepted.is_false and not isinstance(facts.target, Missing)
+    pending = demand.pending if demand else 0
+    services = tuple(ServiceRef(name=service.name) for service in facts.leading.services)
+    return TrafficHoldStatus(
+        observed_generation=generation,
+        conditions=merge(
+            current.conditions,
+            *(judge(each.reason, each.message, now=now, generation=generation) for each in judged),
+        ),
+        phase=phase(replicas, facts.ready_endpoints, pending, idle=idle) if is_held else None,
+        pending=demand.pending if demand else None,
+        last_request_time=_last_request(facts, now),
+        last_wake=_recorded(demand.last_wake if demand else None) or current.last_wake,
+        services=services if is_held else None,
+    )
+
+
+def write_in(current: TrafficHoldStatus, wanted: TrafficHoldStatus, age: float) -> float | None:
+    """Return the seconds after which a status is to be written; none if it may stay as it is.
+
+    Args:
+        current: the status that is there.
+        wanted: the status as it should be.
+        age: the seconds since it was last written.
+    """
+    if _substance(current) != _substance(wanted):
+        return 0.0
+    if (current.pending or 0) != (wanted.pending or 0):
+        return max(0.0, PENDING_SECONDS - age)
+    before, after = current.last_request_time, wanted.last_request_time
+    if after and (before is None or after - before > REQUEST_LAG):
+        return 0.0
+    return None
+
+
+def _last_request(facts: Facts, now: datetime) -> datetime | None:
+    if facts.demand is None or not facts.demand.requested:
+        return facts.hold.status.last_request_time
+    last = now - timedelta(seconds=facts.demand.quiet)
+    return last.replace(microsecond=0)
+
+
+def _recorded(wake: LastWake | None) -> LastWake | None:
+    """Return it as it will be read back, so that the two are equal."""
+    if wake is None:
+        return None
+    return LastWake(
+        at=wake.at.replace(microsecond=0), duration=round(wake.duration, 3), outcome=wake.outcome
+    )
+
+
+def _substance(status: TrafficHoldStatus) -> object:
+    """Leave out what may lag, and times that follow from the rest."""
+    return (
+        status.observed_generation,
+        status.phase,
+        status.services,
+        status.last_wake,
+        {condition.type: _gist(condition) for condition in status.conditions},
+    )
+
+
+def _gist(condition: Condition) -> object:
+    # How many proxies there are is told as of the last write: each one that comes or goes would
+    # have all statuses written.
+    is_of_all = (
+        condition.type == ConditionType.ATTACHED and condition.reason != Attached.NOT_READY_COUNTED
+    )
+    message = "" if is_of_all else condition.message
+    return condition.status, condition.reason, message, condition.observed_generation
