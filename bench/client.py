@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._flush()
 
     def request(
-        self, path: str, headers: Sequence[tuple[str, str]], authority: str
+        self, path: str, headers: Sequence[tuple[str, str]], authority: str = "bench"
     ) -> asyncio.Future[Response]:
         """Send a GET request; the future is its answer, even if there is none."""
         loop = asyncio.get_running_loop()

@@ -20,13 +20,13 @@ class Demand:
     in_flight: int
     """Requests open, those parked among them."""
     quiet: float
-    """Seconds since a request last came or was seen open; since the first of the hold servers has
-    kept an account, if none has come. An age, because no two clocks have to agree on it."""
+    """Seconds since a request last came or was seen open; if none has, the age of the youngest
+    hold server's account. An age, so that no two clocks have to agree on it."""
     complete: bool
     """Whether all hold servers are known and each was heard from lately. If not, there may be more
     than this."""
     requested: bool = True
-    """Whether any request has been seen. If not, `quiet` is the age of the account."""
+    """Whether any request has been seen."""
     last_wake: LastWake | None = None
     """The latest wake that has ended, if the hold servers remember one."""
 

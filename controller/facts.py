@@ -48,6 +48,8 @@ class Facts:
     hold: TrafficHold
     has_finalizer: bool = False
     target: Target
+    replicas: int = 0
+    """How many the target is asked to have."""
     leading: Leading
     loss: Loss | None = None
     rules: tuple[Rule, ...] = ()

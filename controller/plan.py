@@ -78,11 +78,10 @@ def plan(facts: Facts, now: datetime) -> Plan:
         scale=scaling,
         again_after=decision.again_after,
     )
-    replicas = 0 if isinstance(facts.target, Missing) else facts.target.replicas
     wanted = status(
         facts,
         judged,
-        replicas=scaling.desired if scaling else replicas,
+        replicas=scaling.desired if scaling else facts.replicas,
         idle=decision.is_idle,
         now=now,
     )
@@ -126,7 +125,7 @@ def _decision(facts: Facts, judged: Judgements, *, bypassed: bool) -> Decision:
             scale_refused=bool(facts.scale_refused),
             min_replicas=spec.scaling.min_replicas,
             dry_run=spec.dry_run,
-            replicas=facts.target.replicas,
+            replicas=facts.replicas,
             up_for=facts.up_for,
             idle_after=spec.idle.after,
             demand=facts.demand,
@@ -143,9 +142,9 @@ def _scaling(facts: Facts, judged: Judgements, decision: Decision) -> Scaling | 
     if isinstance(target, Missing):
         return None
     if decision.sleeps and facts.demand is not None:
-        told = events.slept(target.key, target.replicas, facts.demand.quiet)
-        return Scaling(target.replicas, 0, told)
-    if facts.has_finalizer and target.replicas == 0 and (why := _must_rouse(facts, judged)):
+        told = events.slept(target.key, facts.replicas, facts.demand.quiet)
+        return Scaling(facts.replicas, 0, told)
+    if facts.has_finalizer and facts.replicas == 0 and (why := _must_rouse(facts, judged)):
         spec = facts.hold.spec
         replicas = max(spec.wake.replicas, spec.scaling.min_replicas)
         return Scaling(0, replicas, events.roused(target.key, replicas, why))
@@ -167,7 +166,7 @@ def _finalizer(facts: Facts, scaling: Scaling | None) -> bool | None:
     """Have the finalizer for as long as the workload sleeps, and we made it."""
     if scaling and scaling.desired == 0:
         return None if facts.has_finalizer else True
-    is_up = isinstance(facts.target, Missing) or facts.target.replicas > 0 or scaling is not None
+    is_up = isinstance(facts.target, Missing) or facts.replicas > 0 or scaling is not None
     return False if facts.has_finalizer and is_up else None
 
 
@@ -185,10 +184,10 @@ def _farewell(facts: Facts, now: datetime) -> Plan:
     if isinstance(target, Missing) or lost or facts.scale_refused or _is_left_to_others(facts):
         return Plan(finalizer=False)
     left = hold.spec.hold.timeout - (now - deleted_at).total_seconds()
-    if target.replicas and (facts.ready_endpoints or left <= 0):
+    if facts.replicas and (facts.ready_endpoints or left <= 0):
         return Plan(finalizer=False)
     made = Plan(again_after=max(left, _LOOK_SECONDS))
-    if target.replicas == 0:
+    if facts.replicas == 0:
         replicas = hold.spec.wake.replicas
         told = events.roused(target.key, replicas, "the TrafficHold is being deleted")
         made = replace(made, scale=Scaling(0, replicas, told))

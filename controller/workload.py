@@ -36,10 +36,10 @@ class Workload:
     uid: str
     version: str
     """Of the object, which changes with each write."""
-    replicas: int
-    """How many are asked for."""
+    replicas: int | None
+    """How many are asked for; none if only its scale tells."""
     pod_labels: Mapping[str, str] | None
-    """Those of its pod template; none if it has no template."""
+    """Those of its pod template; none if it has no template. Its scale may tell."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     is_gateway: bool
@@ -58,8 +58,7 @@ class Workload:
             key=TargetKey(group, item["kind"], metadata.get("namespace", ""), metadata["name"]),
             uid=metadata.get("uid", ""),
             version=metadata.get("resourceVersion", ""),
-            # Left out it is 1, but for what the API server itself has filled in.
-            replicas=int(spec.get("replicas", 1)),
+            replicas=spec.get("replicas"),
             pod_labels=pod_labels,
             labels=metadata.get("labels") or {},
             annotations=metadata.get("annotations") or {},

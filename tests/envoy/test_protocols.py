@@ -129,7 +129,7 @@ async def test_grpc_client_understands_that_patience_ended(run_mesh, workload, g
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await opened.unary_unary("/test.Echo/Say")(b"hello", timeout=20)
     assert grpc.StatusCode.DEADLINE_EXCEEDED is raised.value.code()
-    assert "timeout: web had no ready endpoint" in str(raised.value.details())
+    assert "timeout: web could not take the request" in str(raised.value.details())
 
 
 async def test_grpc_clients_own_deadline_frees_its_place(run_mesh, workload, gate):

@@ -1,7 +1,6 @@
 """A real API server, alone in a network of its own."""
 
 import asyncio
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -64,20 +63,26 @@ async def kube(plane):
 @pytest.fixture
 async def proxy(plane):
     """A line to the API server that can be cut."""
-    proxy = Proxy(controlplane.ADDRESS, controlplane.PORT)
-    proxy.port = await proxy.start()
+    proxy = Proxy(*plane.server.removeprefix("https://").split(":"))
+    await proxy.start()
     yield proxy
     await proxy.stop()
 
 
 @pytest.fixture
-async def far(plane, proxy, tmp_path):
-    """A client that may do anything, at the other end of that line."""
+def far_kubeconfig(plane, proxy, tmp_path):
+    """A file that leads to the API server over that line."""
     document = yaml.safe_load(plane.kubeconfig.read_text())
-    document["clusters"][0]["cluster"]["server"] = f"https://{controlplane.ADDRESS}:{proxy.port}"
-    file = Path(tmp_path, "far")
+    document["clusters"][0]["cluster"]["server"] = f"https://{proxy.host}:{proxy.port}"
+    file = tmp_path / "far"
     file.write_text(yaml.safe_dump(document))
-    async with await Connection.open(kubeconfig=file, user_agent="far") as connection:
+    return file
+
+
+@pytest.fixture
+async def far(far_kubeconfig):
+    """A client that may do anything, at the other end of that line."""
+    async with await Connection.open(kubeconfig=far_kubeconfig, user_agent="far") as connection:
         yield Kube(connection)
 
 

@@ -8,29 +8,29 @@ from contextlib import suppress
 class Proxy:
     """Carries bytes between clients and one server."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, host: str, port: str) -> None:
+        self.host = host
+        self._target = (host, int(port))
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._left = math.inf
         self._server: asyncio.Server | None = None
-        self.accepted = 0
+        self._serving = 0
+        self.port = 0
 
-    async def start(self) -> int:
-        """Listen beside the server, where its certificate is good for too; return the port."""
+    async def start(self) -> None:
+        """Listen beside the server, where its certificate is good for too."""
         self._server = await asyncio.start_server(self._serve, self._target[0], 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Cut everything, for good."""
         assert self._server
         self._server.close()
-        self.cut()
         self.thaw()
-        # The connections' own tasks end with them.
-        while self._writers:
+        while self._serving:
+            self.cut()
             await asyncio.sleep(0.01)
 
     def cut(self) -> None:
@@ -51,7 +51,13 @@ class Proxy:
         self._open.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
+        self._serving += 1
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._serving -= 1
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             theirs, ours = await asyncio.open_connection(*self._target)
         except OSError:

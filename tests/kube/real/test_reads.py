@@ -10,6 +10,7 @@ import pytest
 from kube.errors import GoneError
 from kube.informer import Informer
 from kube.resource import CONFIG_MAPS, Key, Selection
+from kube.store import Change
 from kube.watch import Pace, watch
 
 pytestmark = pytest.mark.kube
@@ -143,7 +144,7 @@ async def test_what_a_restarted_server_does_not_remember_is_listed_again(
     informer, plane, proxy, note, kube, run, far
 ):
     """It begins with the present, and says 410 of what lies before."""
-    changes = []
+    changes = list[Change]()
     informer.subscribe(changes.append)
     run(informer.run())
     key, gone = await note("a", "before"), await note("b", "before")

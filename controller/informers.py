@@ -1,0 +1,134 @@
+"""The informers: which objects are watched, and who is told.
+
+Owns the tasks that keep the stores current. Must not know what follows from any change.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+from controller import indexes, rule, services, workload
+from controller.rule import Mesh
+from kube.client import Kube
+from kube.informer import Informer
+from kube.resource import (
+    DESTINATION_RULES,
+    ENDPOINT_SLICES,
+    ENVOY_FILTERS,
+    HOLD_POLICIES,
+    NAMESPACES,
+    SCALED_OBJECTS,
+    SERVICES,
+    TRAFFIC_HOLDS,
+    Resource,
+    Selection,
+)
+from kube.store import Change
+
+Told: TypeAlias = Callable[["KindKey", Change], None]
+
+
+class KindKey(NamedTuple):
+    """A kind of workload. The version of its API does not matter."""
+
+    group: str
+    kind: str
+
+
+class Informers:
+    """All that is watched. Kinds of workloads are watched from when somebody asks for them."""
+
+    def __init__(self, kube: Kube, mesh: Mesh, *, gate: str) -> None:
+        self._kube = kube
+        self.holds = Informer(
+            kube,
+            Selection(TRAFFIC_HOLDS),
+            indexes={"target": indexes.by_target, "listed": indexes.by_listed_service},
+        )
+        self.policies = Informer(kube, Selection(HOLD_POLICIES))
+        self.namespaces = Informer(kube, Selection(NAMESPACES), trim=indexes.trim_namespace)
+        self.services = Informer(
+            kube,
+            Selection(SERVICES),
+            trim=services.trim,
+            indexes={"selector": services.by_selector},
+        )
+        self.slices = Informer(
+            kube,
+            Selection(ENDPOINT_SLICES),
+            trim=indexes.trim_slice,
+            indexes={"service": indexes.by_service},
+        )
+        self.rules = Informer(
+            kube,
+            Selection(DESTINATION_RULES),
+            indexes={"host": partial(rule.by_host, mesh), "owner": indexes.by_owner},
+        )
+        gates = Selection(ENVOY_FILTERS, mesh.root_namespace, fields=f"metadata.name={gate}")
+        self.gate = Informer(kube, gates)
+        self.scaled_objects = Informer(
+            kube,
+            Selection(SCALED_OBJECTS),
+            trim=indexes.trim_scaled_object,
+            indexes={"target": indexes.by_target},
+        )
+        self.workloads: dict[KindKey, Informer] = {}
+        self._told: Told | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._keda = False
+
+    def __iter__(self) -> Iterator[Informer]:
+        """All that are watched from the beginning."""
+        yield from (self.holds, self.policies, self.namespaces, self.services)
+        yield from (self.slices, self.rules, self.gate)
+
+    @property
+    def synced(self) -> bool:
+        """Whether anything may be concluded from what is not there."""
+        return all(informer.synced.is_set() for informer in self)
+
+    def subscribe_to_workloads(self, told: Told) -> None:
+        """Have a listener told of each change to a workload. It must not wait."""
+        self._told = told
+
+    async def run(self) -> None:
+        """Keep all stores current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for informer in (*self, *self.workloads.values()):
+                self._start(informer, group)
+            self._group = group
+            if self._keda:
+                self._start(self.scaled_objects, group)
+
+    def follow(self, resource: Resource) -> Informer:
+        """Watch a kind of workload from now on, if it is not watched yet."""
+        kind = KindKey(resource.group, resource.kind)
+        informer = self.workloads.get(kind)
+        if informer is None:
+            informer = self.workloads[kind] = Informer(
+                self._kube,
+                Selection(resource),
+                trim=workload.trim,
+                indexes={"pods": workload.by_pod_label},
+            )
+            informer.subscribe(partial(self._tell, kind))
+            if self._group is not None:
+                self._start(informer, self._group)
+        return informer
+
+    def follow_keda(self) -> Informer:
+        """Watch ScaledObjects from now on."""
+        if not self._keda:
+            self._keda = True
+            if self._group is not None:
+                self._start(self.scaled_objects, self._group)
+        return self.scaled_objects
+
+    def _tell(self, kind: KindKey, change: Change) -> None:
+        if self._told is not None:
+            self._told(kind, change)
+
+    @staticmethod
+    def _start(informer: Informer, group: asyncio.TaskGroup) -> None:
+        group.create_task(informer.run(), name=repr(informer))

@@ -1,0 +1,146 @@
+"""The workloads that TrafficHolds name: found whatever their kind, with all that is known of them.
+
+Owns what it takes to ask the API server for, beyond what is watched. Must not know what is done
+with a workload.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from controller.facts import Missing, Target
+from controller.informers import Informers
+from controller.workload import TargetKey, Workload
+from controller.world import World
+from crds.condition import Accepted
+from crds.v1alpha1.target import TargetRef, WorkloadKind
+from kube.client import Kube
+from kube.discovery import Discovery
+from kube.errors import ForbiddenError, KubeError, NotFoundError, UnreachableError
+from kube.informer import Informer
+from kube.resource import Key, Resource
+
+SYNC_SECONDS = 10.0
+"""How long work on one TrafficHold waits for the first list of its target's kind."""
+_LOOK_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class Targets:
+    """Finds workloads."""
+
+    def __init__(self, kube: Kube, informers: Informers, world: World) -> None:
+        self._kube = kube
+        self._informers = informers
+        self._world = world
+        self._discovery = Discovery(kube)
+
+    async def find(self, namespace: str, ref: TargetRef) -> Target:
+        """Return what a reference means, or why it means nothing.
+
+        Raises:
+            KubeError: that cannot be told now.
+        """
+        found = await self._discovery.find(ref.api_version, ref.kind)
+        if found is None:
+            text = f"the API server knows no kind {ref.kind} in {ref.api_version}"
+            return Missing(Accepted.TARGET_NOT_FOUND, text)
+        if not found.has_scale or not found.resource.namespaced:
+            text = f"a {ref.kind} has no scale subresource, so that it cannot be scaled"
+            return Missing(Accepted.TARGET_NOT_SCALABLE, text)
+        if (missing := await self._follow(found.resource)) is not None:
+            return missing
+        key = TargetKey(found.resource.group, ref.kind, namespace, ref.name)
+        workload = self._world.workload(key)
+        if workload is None:
+            text = f"there is no {ref.kind} {ref.name} in namespace {namespace}"
+            return Missing(Accepted.TARGET_NOT_FOUND, text)
+        return await self._completed(found.resource, workload)
+
+    async def resource(self, ref: TargetRef) -> Resource | None:
+        """Return the resource of a target, which must have been found before."""
+        found = await self._discovery.find(ref.api_version, ref.kind)
+        return found.resource if found else None
+
+    async def has_keda(self) -> bool:
+        """Tell whether KEDA is installed; if so, its ScaledObjects are watched from now on."""
+        found = await self._discovery.find("keda.sh/v1alpha1", "ScaledObject")
+        if found is None:
+            return False
+        await _synced(self._informers.follow_keda())
+        return True
+
+    async def prepare(self, kinds: Iterable[WorkloadKind]) -> None:
+        """Watch kinds of workloads, and wait for those that can be watched at once."""
+        for api_version, kind in {(each.api_version, each.kind) for each in kinds}:
+            try:
+                found = await self._discovery.find(api_version, kind)
+                if found is not None and found.resource.namespaced:
+                    await self._follow(found.resource)
+            except KubeError as error:
+                log.warning("%s %s cannot be watched yet: %s", api_version, kind, error)
+
+    async def _follow(self, resource: Resource) -> Missing | None:
+        informer = self._informers.follow(resource)
+        if await _synced(informer):
+            return None
+        name = f"{resource.plural}.{resource.group}"
+        match informer.failure:
+            case ForbiddenError():
+                return Missing(
+                    Accepted.TARGET_NOT_SCALABLE,
+                    f"Layby may not list {name}: add get, list and watch to its role",
+                )
+            case NotFoundError():
+                self._discovery.forget(resource.api_version)
+                text = f"{name} are not served any more"
+                return Missing(Accepted.TARGET_NOT_FOUND, text)
+            case failure:
+                raise failure or UnreachableError(0, "NotSynced", f"{name} are not listed yet")
+
+    async def _completed(self, resource: Resource, workload: Workload) -> Target:
+        """Add what only the scale tells: a kind of one's own may keep its replicas anywhere."""
+        if workload.replicas is not None and workload.pod_labels is not None:
+            return workload
+        try:
+            key = Key(workload.key.namespace, workload.key.name)
+            scale = await self._kube.get_scale(resource, key)
+        except NotFoundError:
+            return Missing(Accepted.TARGET_NOT_FOUND, f"{workload.key} is not there any more")
+        except ForbiddenError:
+            text = f"Layby may not read the scale of {workload.key}: add get and patch to its role"
+            return Missing(Accepted.TARGET_NOT_SCALABLE, text)
+        labels = _labels(scale.selector)
+        if workload.pod_labels is None:
+            self._world.learned[workload.key] = labels
+        return replace(
+            workload,
+            replicas=scale.desired,
+            pod_labels=workload.pod_labels if workload.pod_labels is not None else labels,
+        )
+
+
+async def _synced(informer: Informer) -> bool:
+    """Wait for the first list, but not for one that is refused."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SYNC_SECONDS
+    while not informer.synced.is_set():
+        if informer.failure is not None or loop.time() > until:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await informer.synced.wait()
+    return True
+
+
+def _labels(selector: str) -> Mapping[str, str]:
+    """Return the labels that a selector asks for by equality; the rest says nothing certain."""
+    pairs = (part.partition("=") for part in selector.split(","))
+    return {
+        key.strip(): value.lstrip("=").strip()
+        for key, equal, value in pairs
+        if equal and not key.rstrip().endswith("!") and " in " not in f" {key} "
+    }

@@ -1,0 +1,163 @@
+"""Whom to look at again when an object has changed.
+
+Owns the ways back from an object to the TrafficHolds and policies that depend on it: too many
+only cost time, one too few is a bug. Must not look itself.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from controller.indexes import hold_services, service_of_slice, target_of
+from controller.informers import Informers, KindKey
+from controller.rule import Rule
+from controller.services import Service
+from controller.workload import TargetKey, Workload
+from controller.world import World
+from kube.resource import Key, Object, key_of
+from kube.store import Change
+
+
+class Wants(NamedTuple):
+    """Where to say what to look at again."""
+
+    hold: Callable[[Key], None]
+    policies: Callable[[], None]
+    gate: Callable[[], None]
+
+
+class Triggers:
+    """Listens to all informers."""
+
+    def __init__(self, informers: Informers, world: World, wants: Wants) -> None:
+        self._informers = informers
+        self._world = world
+        self._wants = wants
+
+    def subscribe(self) -> None:
+        """Listen from now on."""
+        informers = self._informers
+        informers.holds.subscribe(self._hold)
+        informers.policies.subscribe(lambda _: self._wants.policies())
+        informers.namespaces.subscribe(self._namespace)
+        informers.services.subscribe(self._service)
+        informers.slices.subscribe(self._slice)
+        informers.rules.subscribe(self._rule)
+        informers.gate.subscribe(lambda _: self._wants.gate())
+        informers.scaled_objects.subscribe(self._scaled_object)
+        informers.subscribe_to_workloads(self._workload)
+
+    def everything(self) -> None:
+        """Have everything looked at."""
+        self._all_holds()
+        self._wants.policies()
+        self._wants.gate()
+
+    def of_kind(self, kind: KindKey) -> None:
+        """Have all looked at that depend on a kind of workload."""
+        for key, hold in self._informers.holds.store.snapshot().items():
+            target = target_of(hold)
+            if (target.group, target.kind) == kind:
+                self._wants.hold(key)
+        self._wants.policies()
+
+    def _hold(self, change: Change) -> None:
+        self._wants.hold(change.key)
+        old, new = change.old, change.new
+        if old is not None and new is not None and _says_the_same(old, new):
+            return
+        # One more or one less may change who has a target or a Service.
+        for hold in filter(None, (old, new)):
+            self._holds(self._world.holds_on(target_of(hold)))
+            for service in self._claimed(hold):
+                self._holds(self._world.holds_of(service))
+        self._wants.policies()
+        if old is None or new is None:
+            self._wants.gate()
+
+    def _claimed(self, hold: Object) -> Iterable[Service]:
+        namespace, names = hold["metadata"]["namespace"], hold_services(hold)
+        if names is not None:
+            items = (self._informers.services.store.get(Key(namespace, name)) for name in names)
+            return [Service.read(item) for item in items if item is not None]
+        workload = self._world.workload(target_of(hold))
+        labels = self._world.pod_labels(workload) if workload else None
+        return self._world.services_of(namespace, labels or {})
+
+    def _workload(self, kind: KindKey, change: Change) -> None:
+        old, new = (Workload.read(item) if item else None for item in (change.old, change.new))
+        target = TargetKey(kind.group, kind.kind, *change.key)
+        self._holds(self._world.holds_on(target))
+        if old and new and _looks_the_same(old, new):
+            return
+        for workload in filter(None, (old, new)):
+            for service in self._world.services_of(target.namespace, workload.pod_labels or {}):
+                self._holds(self._world.holds_of(service))
+        self._wants.policies()
+
+    def _service(self, change: Change) -> None:
+        for item in filter(None, (change.old, change.new)):
+            self._holds(self._world.holds_of(Service.read(item)))
+        if change.new is None or change.old is None:
+            # One that is named and was not there has no selector to find anything by.
+            listed = self._informers.holds.store.objects_by("listed", change.key)
+            self._holds(listed)
+        self._wants.policies()
+
+    def _slice(self, change: Change) -> None:
+        old, new = (item["ready"] if item else 0 for item in (change.old, change.new))
+        if old == new:
+            return
+        for item in filter(None, (change.old, change.new)):
+            if (key := service_of_slice(item)) is not None:
+                self._holds_of(key)
+
+    def _rule(self, change: Change) -> None:
+        for item in filter(None, (change.old, change.new)):
+            rule = Rule.read(item, self._world.mesh)
+            if rule.host.startswith("*"):
+                self._all_holds()
+                return
+            name, _, rest = rule.host.partition(".")
+            self._holds_of(Key(rest.partition(".")[0], name))
+
+    def _namespace(self, change: Change) -> None:
+        self._wants.policies()
+        old, new = ((item or {}).get("metadata", {}) for item in (change.old, change.new))
+        if old.get("annotations") != new.get("annotations"):
+            for key in self._informers.holds.store.snapshot():
+                if key.namespace == change.key.name:
+                    self._wants.hold(key)
+
+    def _scaled_object(self, change: Change) -> None:
+        for item in filter(None, (change.old, change.new)):
+            self._holds(self._world.holds_on(target_of(item)))
+
+    def _holds_of(self, service: Key) -> None:
+        item = self._informers.services.store.get(service)
+        if item is not None:
+            self._holds(self._world.holds_of(Service.read(item)))
+
+    def _holds(self, holds: Iterable[Object]) -> None:
+        for hold in holds:
+            self._wants.hold(key_of(hold))
+
+    def _all_holds(self) -> None:
+        for key in self._informers.holds.store.snapshot():
+            self._wants.hold(key)
+
+
+def _says_the_same(old: Object, new: Object) -> bool:
+    names = ("uid", "labels", "ownerReferences", "deletionTimestamp")
+    return old.get("spec") == new.get("spec") and all(
+        old["metadata"].get(name) == new["metadata"].get(name) for name in names
+    )
+
+
+def _looks_the_same(old: Workload, new: Workload) -> bool:
+    return (old.uid, old.labels, old.annotations, old.pod_labels, old.is_part) == (
+        new.uid,
+        new.labels,
+        new.annotations,
+        new.pod_labels,
+        new.is_part,
+    )
