@@ -54,8 +54,8 @@ class Connection(asyncio.Protocol):
         """Send a GET request; the future is its answer, even if there is none."""
         loop = asyncio.get_running_loop()
         stream = self._h2.get_next_available_stream_id()
-        fields = [(":method", "GET"), (":scheme", "http"), (":authority", authority), (":path", path)]
-        self._h2.send_headers(stream, [*fields, *headers], end_stream=True)
+        target = [(":scheme", "http"), (":authority", authority), (":path", path)]
+        self._h2.send_headers(stream, [(":method", "GET"), *target, *headers], end_stream=True)
         answer: asyncio.Future[Response] = loop.create_future()
         self._open[stream] = (Response(sent_at=loop.time()), answer)
         self._flush()
@@ -101,13 +101,13 @@ class Connection(asyncio.Protocol):
 
 
 class Crowd:
-    """`count` requests at once, over as many connections as they need."""
+    """Requests at once, over as many connections as they need."""
 
     def __init__(self) -> None:
         self.connections: list[Connection] = []
         self._answers: list[asyncio.Future[Response]] = []
 
-    async def send(
+    async def send(  # noqa: PLR0913 - what a request may differ in
         self,
         port: int,
         count: int,

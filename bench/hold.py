@@ -15,6 +15,8 @@ from rich.table import Table
 from bench import direct, through, warm
 
 LIMIT_SECONDS = 600.0
+LEAVING = 1000
+LEAVING_RUNS = 10
 
 
 async def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -23,6 +25,7 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
         "direct": lambda: direct.measure(args.count),
         "burst": lambda: through.burst(args.count),
         "single": lambda: through.single(args.runs),
+        "leave": lambda: through.leave(LEAVING, LEAVING_RUNS),
         "warm": lambda: warm.measure(args.rounds, args.seconds),
     }
     results: dict[str, Any] = {}
@@ -48,7 +51,8 @@ def tabulate(results: dict[str, Any]) -> list[Table]:
 def main() -> None:
     """Parse the arguments, measure, report."""
     parser = argparse.ArgumentParser(prog="bench.hold", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["direct", "burst", "single", "warm", []])
+    parts = ["direct", "burst", "single", "leave", "warm"]
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help=f"of {', '.join(parts)}")
     parser.add_argument("--count", type=int, default=10_000, help="requests parked at once")
     parser.add_argument("--runs", type=int, default=50, help="single cold starts")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of warm load")

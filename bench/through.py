@@ -67,3 +67,25 @@ async def single(runs: int) -> dict[str, Any]:
         "after_endpoint_ms_p50": round(quantile(waits, 0.5) * 1000, 1),
         "after_endpoint_ms_p99": round(quantile(waits, 0.99) * 1000, 1),
     }
+
+
+async def leave(count: int, runs: int) -> dict[str, Any]:
+    """Have `count` clients disconnect at once; report how long their places stay taken."""
+    loop = asyncio.get_running_loop()
+    freed: list[float] = []
+    async with Rig() as rig:
+        for _ in range(runs):
+            crowd = Crowd()
+            await crowd.send(rig.port, count)
+            await rig.parked(count)
+            left = loop.time()
+            crowd.close()
+            while (await rig.replicas[0].stats())["pending"]:
+                pass
+            freed.append(loop.time() - left)
+    return {
+        "clients": count,
+        "runs": runs,
+        "freed_ms_p50": round(quantile(freed, 0.5) * 1000, 1),
+        "freed_ms_max": round(max(freed) * 1000, 1),
+    }

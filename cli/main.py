@@ -6,6 +6,7 @@ from cli import __version__
 from cli.demo import demo
 from cli.extproc import extproc
 from cli.local import local
+from cli.manifests import crds, envoyfilter
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,6 +20,8 @@ def main() -> None:
 
 
 main.add_command(local)
+main.add_command(crds)
+main.add_command(envoyfilter)
 main.add_command(demo)
 main.add_command(extproc)
 

@@ -7,15 +7,16 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.events import Event
 from controller.facts import FINALIZER
 from controller.memory import Memory
-from controller.overlay import Overlay
+from controller.overlay import Overlay, version_of
 from controller.plan import Plan, Removal, Scaling
 from controller.workload import Workload
-from crds.v1alpha1.traffichold import TrafficHoldStatus
+from controller.world import World
+from crds.model import Model
 from kube.client import Kube
 from kube.errors import ConflictError, ForbiddenError, KubeError, MismatchError, NotFoundError
 from kube.events import Recorder
@@ -32,11 +33,11 @@ class Subject:
 
     hold: Object
     version: str
-    """Of the TrafficHold in the informer's store."""
-    workload: Workload | None
-    resource: Resource | None
-    """That of the workload."""
+    """The version of the TrafficHold in the store."""
     memory: Memory
+    workload: Workload | None = None
+    resource: Resource | None = None
+    """That of the workload."""
 
     @property
     def key(self) -> Key:
@@ -47,8 +48,9 @@ class Subject:
 class Effects:
     """Carries out plans."""
 
-    def __init__(self, kube: Kube, recorder: Recorder) -> None:
+    def __init__(self, kube: Kube, world: World, recorder: Recorder) -> None:
         self._kube = kube
+        self._world = world
         self._recorder = recorder
         self.holds: Overlay[Object] = Overlay()
         """TrafficHolds as they are after our writes, by key."""
@@ -68,14 +70,27 @@ class Effects:
         if plan.finalizer is True:
             subject = await self._set_finalizer(subject, present=True)
         if plan.scale is not None and not await self._scale(plan.scale, subject):
-            # What is planned beyond rests on it.
+            # The rest of the plan rests on it.
             return LOOK_AGAIN_SECONDS
         if plan.finalizer is False:
             subject = await self._set_finalizer(subject, present=False)
         if plan.status is not None:
-            await self._write_status(plan.status, subject)
+            await self.write_status(plan.status, subject)
         self._tell(plan.events, subject)
         return plan.again_after
+
+    async def write_status(self, status: Model, subject: Subject) -> None:
+        """Have a TrafficHold's status be as it is wanted."""
+        metadata = subject.hold["metadata"]
+        body = {
+            "metadata": {name: metadata[name] for name in ("namespace", "name", "uid")},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        # It is gone, or another one of that name is there.
+        with suppress(NotFoundError, ConflictError):
+            written = await self._kube.apply_status(TRAFFIC_HOLDS, body, force=True)
+            self.holds.put(subject.key, subject.version, written, _now())
+            subject.memory.wrote_at = _now()
 
     async def _delete(self, removals: Iterable[Removal]) -> None:
         for removal in removals:
@@ -87,6 +102,7 @@ class Effects:
     async def _apply(self, items: Iterable[Object], subject: Subject) -> None:
         for item in items:
             key = key_of(item)
+            seen = version_of(self._world.rule(key))
             try:
                 applied = await self._kube.apply(DESTINATION_RULES, item, force=True)
             except KubeError as error:
@@ -94,4 +110,54 @@ class Effects:
                 self._tell([Event("ApplyFailed", note, warning=True)], subject)
                 raise
             log.info("%s/%s: DestinationRule applied", *key)
-            self.rules.put(key, subject.rule_version(key), applied, _now())
+            self.rules.put(key, seen, applied, _now())
+
+    async def _set_finalizer(self, subject: Subject, *, present: bool) -> Subject:
+        metadata = subject.hold["metadata"]
+        others = [each for each in metadata.get("finalizers") or () if each != FINALIZER]
+        patch = {
+            "metadata": {
+                "finalizers": [*others, FINALIZER] if present else others,
+                # Lest a finalizer be lost that somebody else has set meanwhile.
+                "resourceVersion": metadata["resourceVersion"],
+            }
+        }
+        try:
+            written = await self._kube.patch_merge(TRAFFIC_HOLDS, subject.key, patch)
+        except NotFoundError:
+            return subject
+        if written["metadata"].get("deletionTimestamp") is None:
+            self.holds.put(subject.key, subject.version, written, _now())
+        return replace(subject, hold=written)
+
+    async def _scale(self, scaling: Scaling, subject: Subject) -> bool:
+        """Tell whether it was done."""
+        workload, resource = subject.workload, subject.resource
+        if workload is None or resource is None:
+            return False
+        key = Key(workload.key.namespace, workload.key.name)
+        try:
+            await self._kube.patch_scale(
+                resource, key, current=scaling.current, desired=scaling.desired
+            )
+        except MismatchError:
+            log.info("%s/%s: scaled by somebody else meanwhile", *key)
+            return False
+        except (ForbiddenError, NotFoundError) as error:
+            why = f"{workload.key} cannot be scaled: {error.message}"
+            subject.memory.refused(why, _now())
+            log.warning("%s/%s: %s", *subject.key, why)
+            return False
+        subject.memory.scaled()
+        self.replicas.put(workload.key, workload.version, scaling.desired, _now())
+        log.info("%s/%s: %d -> %d replicas", *key, scaling.current, scaling.desired)
+        self._tell([scaling.told], subject)
+        return True
+
+    def _tell(self, events: Iterable[Event], subject: Subject) -> None:
+        for event in events:
+            self._recorder.tell(subject.hold, event.reason, event.note, warning=event.warning)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

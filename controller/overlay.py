@@ -8,10 +8,18 @@ made from that would write it again. Owns no object, and must not know any kind.
 from collections.abc import Hashable
 from typing import Generic, NamedTuple, TypeVar
 
+from kube.resource import Object
+
 KEEP_SECONDS = 10.0
 """A watch that is later than this is cut off, and its informer will list again."""
 
 T = TypeVar("T")
+
+
+def version_of(item: Object | None) -> str:
+    """Return the version of an object in a store; empty if there is none."""
+    version: str = item["metadata"].get("resourceVersion", "") if item is not None else ""
+    return version
 
 
 class _Entry(NamedTuple, Generic[T]):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from controller.conditions import Judgements
 from controller.facts import Facts, Missing
-from crds.condition import Attached, Condition, ConditionType, judge, merge
+from crds.condition import Accepted, Attached, Condition, ConditionType, Ready, judge, merge
 from crds.v1alpha1.target import ServiceRef
 from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus
 
@@ -61,6 +61,17 @@ def status(
         last_request_time=_last_request(facts, now),
         last_wake=_recorded(demand.last_wake if demand else None) or current.last_wake,
         services=services if is_held else None,
+    )
+
+
+def invalid(
+    current: TrafficHoldStatus, message: str, *, generation: int, now: datetime
+) -> TrafficHoldStatus:
+    """Return the status of a TrafficHold that cannot be read, and the rest of which is unknown."""
+    reasons = (Accepted.INVALID, Ready.NOT_ACCEPTED)
+    told = [judge(reason, message, now=now, generation=generation) for reason in reasons]
+    return TrafficHoldStatus(
+        observed_generation=generation, conditions=merge(current.conditions, *told)
     )
 
 

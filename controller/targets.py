@@ -65,13 +65,11 @@ class Targets:
         found = await self._discovery.find(ref.api_version, ref.kind)
         return found.resource if found else None
 
-    async def has_keda(self) -> bool:
-        """Tell whether KEDA is installed; if so, its ScaledObjects are watched from now on."""
+    async def look_for_keda(self) -> None:
+        """See to it that ScaledObjects are known, if there is KEDA."""
         found = await self._discovery.find("keda.sh/v1alpha1", "ScaledObject")
-        if found is None:
-            return False
-        await _synced(self._informers.follow_keda())
-        return True
+        if found is not None:
+            await _synced(self._informers.follow_keda())
 
     async def prepare(self, kinds: Iterable[WorkloadKind]) -> None:
         """Watch kinds of workloads, and wait for those that can be watched at once."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from controller.conflicts import Claimant, Loss, lost
 from controller.indexes import hold_services, target_of
 from controller.informers import Informers, KindKey
-from controller.rule import WILDCARDS, Mesh, Rule
+from controller.rule import WILDCARDS, Mesh
 from controller.services import Leading, Service, found, named, selects
 from controller.workload import TargetKey, Workload
 from kube.resource import Key, Object, key_of
@@ -87,17 +87,20 @@ class World:
         """Return the TrafficHolds with a target."""
         return self._informers.holds.store.objects_by("target", target)
 
-    def rules(self, hold: Object, services: Iterable[Service]) -> tuple[Rule, ...]:
-        """Return the DestinationRules with the Services' hosts, and those of the TrafficHold."""
+    def rule(self, key: Key) -> Object | None:
+        """Return a DestinationRule."""
+        return self._informers.rules.store.get(key)
+
+    def rules(self, hold: Object, services: Iterable[Service]) -> dict[Key, Object]:
+        """Return the DestinationRules that match the Services' hosts, and the TrafficHold's own."""
         store = self._informers.rules.store
         items = {key_of(item): item for item in self._own_rules(hold)}
         wildcards = store.objects_by("host", WILDCARDS)
         for service in services:
             host = self.mesh.host(service.name, service.namespace)
-            named = store.get(Key(service.namespace, f"layby-{service.name}"))
-            near = (*store.objects_by("host", host), *wildcards, *([named] if named else ()))
+            near = (*store.objects_by("host", host), *wildcards)
             items.update((key_of(item), item) for item in near)
-        return tuple(Rule.read(item, self.mesh) for item in items.values())
+        return items
 
     def ready_endpoints(self, services: Iterable[Service]) -> int:
         """Count the ready endpoints of Services, of each alone."""

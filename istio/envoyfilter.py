@@ -13,6 +13,8 @@ from istio.accesslog import logging_manager
 from istio.gate import GateOptions, gate
 from istio.protojson import to_dict
 
+HOLD_CLUSTER = "outbound|9002||layby-extproc.layby-system.svc.cluster.local"
+"""The cluster that istiod makes for the hold servers' Service, as Layby is installed."""
 MANAGER = "envoy.filters.network.http_connection_manager"
 LOG_FLUSH_SECONDS = 0.5
 LOG_INTERVAL_SECONDS = 5.0

@@ -63,6 +63,10 @@ class Reply:
 
     def close(self) -> None:
         """Let go of the connection. It is used again if the body has been read."""
+        connection = self._response.connection
+        if connection and connection.transport:
+            # A watch has no end: TLS would wait for the server's goodbye, for half a minute.
+            connection.transport.abort()
         self._response.close()
 
     async def _some(self) -> bytes:

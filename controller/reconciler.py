@@ -1,0 +1,148 @@
+"""One look at one TrafficHold: facts, plan, effects.
+
+Owns what is asked and remembered for it. Must not decide anything, nor know who calls.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from controller.demand import DemandSource
+from controller.destination_rule import name_of
+from controller.effects import Effects, Subject
+from controller.facts import FINALIZER, Facts, Gate, Missing, Target
+from controller.memory import Memory
+from controller.overlay import version_of
+from controller.plan import plan
+from controller.rule import Rule
+from controller.services import Leading, Service
+from controller.status import invalid, write_in
+from controller.targets import Targets
+from controller.world import World
+from crds.resource import InvalidResourceError
+from crds.v1alpha1 import TrafficHold
+from crds.v1alpha1.traffichold import TrafficHoldStatus
+from kube.resource import Key, Object
+
+log = logging.getLogger(__name__)
+
+
+class HoldReconciler:
+    """Looks at TrafficHolds, at each in one task at a time."""
+
+    def __init__(
+        self,
+        world: World,
+        targets: Targets,
+        effects: Effects,
+        demand: DemandSource,
+        gate: Callable[[], Gate],
+    ) -> None:
+        self._world = world
+        self._targets = targets
+        self._effects = effects
+        self._demand = demand
+        self._gate = gate
+        self._memories: dict[Key, Memory] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring about what a TrafficHold wants; return the seconds after which to look again.
+
+        Raises:
+            KubeError: not all of it could be done.
+        """
+        stored = self._world.hold(key)
+        if stored is None:
+            self._memories.pop(key, None)
+            return None
+        memory = self._memories.setdefault(key, Memory())
+        version = version_of(stored)
+        item = self._effects.holds.get(key, version, _now()) or stored
+        try:
+            hold = TrafficHold.parse(item, unknown="ignore")
+        except InvalidResourceError as error:
+            await self._refuse(Subject(item, version, memory), error)
+            return None
+        target = await self._targets.find(key.namespace, hold.spec.target_ref)
+        resource = await self._targets.resource(hold.spec.target_ref)
+        await self._targets.look_for_keda()
+        workload = None if isinstance(target, Missing) else target
+        subject = Subject(item, version, memory, workload, resource)
+        made = plan(self._facts(item, hold, target, memory), _wall())
+        again = await self._effects.carry_out(made, subject)
+        return _sooner(again, memory.retry_after(_now()))
+
+    def _facts(self, item: Object, hold: TrafficHold, target: Target, memory: Memory) -> Facts:
+        """Gather, in one turn of the loop, so that all of it is of one moment."""
+        world, now = self._world, _now()
+        key = Key(hold.metadata.namespace, hold.metadata.name)
+        metadata = item["metadata"]
+        leading, replicas, scaled_by = Leading(), 0, ""
+        if not isinstance(target, Missing):
+            leading = world.leading(item, target.pod_labels)
+            scaled_by = world.scaled_by(target.key)
+            written = self._effects.replicas.get(target.key, target.version, now)
+            replicas = written if written is not None else target.replicas or 0
+        return Facts(
+            hold=hold,
+            has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+            target=target,
+            replicas=replicas,
+            leading=leading,
+            loss=world.loss(item, leading.services),
+            rules=self._rules(item, leading.services),
+            ready_endpoints=world.ready_endpoints(leading.services),
+            demand=self._demand.demand(key),
+            gate=self._gate(),
+            mesh=world.mesh,
+            scaled_by=scaled_by,
+            scale_refused=memory.refusal(now),
+            up_for=memory.seen(replicas, now),
+            status_age=now - memory.wrote_at,
+        )
+
+    def _rules(self, item: Object, services: Iterable[Service]) -> tuple[Rule, ...]:
+        services = tuple(services)
+        items = self._world.rules(item, services)
+        for service in services:
+            key = Key(service.namespace, name_of(service.name))
+            stored = self._world.rule(key)
+            ours = self._effects.rules.get(key, version_of(stored), _now()) or stored
+            if ours is not None:
+                items[key] = ours
+        return tuple(Rule.read(each, self._world.mesh) for each in items.values())
+
+    async def _refuse(self, subject: Subject, error: InvalidResourceError) -> None:
+        item = subject.hold
+        current = _read_status(item)
+        message = "; ".join(map(str, error.problems))
+        generation = item["metadata"].get("generation", 0)
+        wanted = invalid(current, message, generation=generation, now=_wall())
+        if write_in(current, wanted, 0.0) == 0.0:
+            log.warning("%s/%s is invalid: %s", *subject.key, message)
+            await self._effects.write_status(wanted, subject)
+
+
+def _read_status(item: Object) -> TrafficHoldStatus:
+    try:
+        return TrafficHoldStatus.model_validate(
+            item.get("status") or {}, strict=False, extra="ignore", by_alias=True, by_name=False
+        )
+    except ValidationError:
+        return TrafficHoldStatus()
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    times = [each for each in (one, other) if each is not None]
+    return min(times, default=None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
