@@ -6,10 +6,11 @@ Owns the tasks that keep the stores current. Must not know what follows from any
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from controller import indexes, rule, services, workload
 from controller.rule import Mesh
+from controller.workload import KindKey
 from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import (
@@ -26,14 +27,7 @@ from kube.resource import (
 )
 from kube.store import Change
 
-Told: TypeAlias = Callable[["KindKey", Change], None]
-
-
-class KindKey(NamedTuple):
-    """A kind of workload. The version of its API does not matter."""
-
-    group: str
-    kind: str
+Told: TypeAlias = Callable[[KindKey, Change], None]
 
 
 class Informers:

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from controller.facts import Missing, Target
 from controller.informers import Informers
-from controller.workload import TargetKey, Workload
+from controller.workload import KindKey, TargetKey, Workload
 from controller.world import World
 from crds.condition import Accepted
-from crds.v1alpha1.target import TargetRef, WorkloadKind
+from crds.v1alpha1.target import TargetRef
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, KubeError, NotFoundError, UnreachableError
@@ -27,6 +28,13 @@ SYNC_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
+
+
+class KindRef(NamedTuple):
+    """A kind, as a reference names it."""
+
+    api_version: str
+    kind: str
 
 
 class Targets:
@@ -71,15 +79,21 @@ class Targets:
         if found is not None:
             await _synced(self._informers.follow_keda())
 
-    async def prepare(self, kinds: Iterable[WorkloadKind]) -> None:
-        """Watch kinds of workloads, and wait for those that can be watched at once."""
-        for api_version, kind in {(each.api_version, each.kind) for each in kinds}:
+    async def prepare(self, kinds: Iterable[KindRef]) -> frozenset[KindKey]:
+        """Watch kinds of workloads; return those of which it cannot be told what there is."""
+        unseen = set()
+        for ref in sorted(set(kinds)):
             try:
-                found = await self._discovery.find(api_version, kind)
-                if found is not None and found.resource.namespaced:
-                    await self._follow(found.resource)
+                found = await self._discovery.find(*ref)
+                missing = await self._follow(found.resource) if found else None
             except KubeError as error:
-                log.warning("%s %s cannot be watched yet: %s", api_version, kind, error)
+                log.warning("%s %s cannot be watched yet: %s", *ref, error)
+            else:
+                if missing is None or missing.reason is Accepted.TARGET_NOT_FOUND:
+                    continue
+                log.warning("%s", missing.message)
+            unseen.add(KindKey(ref.api_version.rpartition("/")[0], ref.kind))
+        return frozenset(unseen)
 
     async def _follow(self, resource: Resource) -> Missing | None:
         informer = self._informers.follow(resource)

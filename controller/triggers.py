@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from controller.indexes import hold_services, service_of_slice, target_of
-from controller.informers import Informers, KindKey
+from controller.informers import Informers
 from controller.rule import Rule
 from controller.services import Service
-from controller.workload import TargetKey, Workload
+from controller.workload import KindKey, TargetKey, Workload
 from controller.world import World
 from kube.resource import Key, Object, key_of
 from kube.store import Change

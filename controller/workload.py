@@ -16,6 +16,13 @@ GATEWAY_TEMPLATES = frozenset({"gateway", "grpc-agent"})
 _OURS = "layby.dev/"
 
 
+class KindKey(NamedTuple):
+    """A kind of workload. The version of its API does not matter."""
+
+    group: str
+    kind: str
+
+
 class TargetKey(NamedTuple):
     """A workload's name in the whole cluster. The version of its API does not matter."""
 

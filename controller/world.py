@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from controller.conflicts import Claimant, Loss, lost
 from controller.indexes import hold_services, target_of
-from controller.informers import Informers, KindKey
+from controller.informers import Informers
 from controller.rule import WILDCARDS, Mesh
 from controller.services import Leading, Service, found, named, selects
-from controller.workload import TargetKey, Workload
+from controller.workload import KindKey, TargetKey, Workload
 from kube.resource import Key, Object, key_of
 from kube.store import Store
 

@@ -81,6 +81,14 @@ class Board:
             for report in reports
         )
 
+    def youngest(self, now: float) -> float | None:
+        """The age of the youngest account; None if no hold server has been heard."""
+        return min((now - report.began_at for report in self._reports.values()), default=None)
+
+    def holds(self) -> set[HoldName]:
+        """The holds for which there has been any demand."""
+        return {hold for report in self._reports.values() for hold in report.shares}
+
     def total(self, hold: HoldName) -> Share:
         """The sum over all hold servers, as last heard."""
         shares = [r.shares[hold] for r in self._reports.values() if hold in r.shares]

@@ -105,11 +105,10 @@ class Leader:
             try:
                 async with asyncio.timeout(self._term.request_seconds):
                     claim = await self._look()
-                    free_at = self._observer.free_at(claim, _now()) if claim else _now()
-                    if free_at <= _now():
+                    if claim is None or self._free_at(claim) <= _now():
                         await self._write(claim)
                         return
-                await self._wait(claim, free_at)
+                await self._wait(claim)
             except ConflictError:
                 log.debug("%s was late", self._deed.identity)
             except (KubeError, TimeoutError) as error:
@@ -120,10 +119,9 @@ class Leader:
             # Several may be waiting for the same moment.
             await asyncio.sleep(random.uniform(0, _STAGGER_SECONDS))  # noqa: S311
 
-    async def _wait(self, claim: Claim | None, free_at: float) -> None:
+    async def _wait(self, claim: Claim) -> None:
         """Wait until the lease may be free."""
-        if claim is None:
-            return
+        free_at = self._free_at(claim)
         selection = Selection(LEASES, self._key.namespace, fields=f"metadata.name={self._key.name}")
         with suppress(TimeoutError):
             async with (
@@ -136,10 +134,13 @@ class Leader:
                         return
                     expiry.reschedule(free_at)
 
+    def _free_at(self, claim: Claim) -> float:
+        return self._observer.free_at(claim, _now())
+
     def _free_after(self, event: Event, free_at: float) -> float:
         match event.kind:
             case Kind.ADDED | Kind.MODIFIED:
-                return self._observer.free_at(Claim.read(event.item), _now())
+                return self._free_at(Claim.read(event.item))
             case Kind.DELETED:
                 return _now()
             case _:

@@ -44,14 +44,14 @@ class LocalMesh:
         self._folder = folder
         self._guard = Guard()
         self._endpoints = EndpointDiscovery()
+        self.envoy = Envoy(folder, self._guard)
         self.supervisors: dict[WorkloadKey, Supervisor] = {}
         clusters: dict[str, WorkloadKey] = {}
         for workload in config.workloads:
             key = WorkloadKey(NAMESPACE, workload.name)
-            cluster = cluster_name(workload.name)
-            clusters[cluster] = key
+            clusters[cluster_name(workload.name)] = key
             self.supervisors[key] = Supervisor(
-                workload, key, cluster, endpoints=self._endpoints, guard=self._guard
+                workload, key, endpoints=self._endpoints, envoy=self.envoy, guard=self._guard
             )
         self.hold = HoldServer(
             self,
@@ -60,7 +60,6 @@ class LocalMesh:
             settle=SETTLE,
             services=[self._endpoints.handler()],
         )
-        self.envoy = Envoy(folder, self._guard)
 
     def wake(self, key: WorkloadKey) -> None:
         """Start a workload (the hold server asks)."""

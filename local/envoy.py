@@ -12,6 +12,7 @@ import shutil
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from local.guard import Guard
 from local.output import LineBuffer
@@ -20,9 +21,9 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
+ASK_TIMEOUT = 5.0
 WORDS = 5
 """Lines of Envoy's log that an error message quotes."""
-_BUSY = r"^http\.local\.downstream_(rq_active|cx_tx_bytes_buffered)$"
 
 
 class EnvoyError(Exception):
@@ -122,9 +123,10 @@ class Envoy:
             return ""
         request = f"{method} {path} HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n"
         try:
-            writer.write(request.encode())
-            answer = await reader.read()
-        except OSError:  # Envoy ended meanwhile
+            async with asyncio.timeout(ASK_TIMEOUT):
+                writer.write(request.encode())
+                answer = await reader.read()
+        except OSError:  # Envoy ended meanwhile, or is stuck
             return ""
         finally:
             writer.close()
@@ -132,8 +134,17 @@ class Envoy:
 
     async def is_busy(self) -> bool:
         """Whether a request is open, or an answer has not been sent to the last byte."""
-        stats = await self.ask("GET", f"/stats?filter={_BUSY}")
-        return any(value != "0" for value in re.findall(r"^http\..*: (\d+)", stats, re.MULTILINE))
+        return await self._any(r"http\.local\.downstream_(rq_active|cx_tx_bytes_buffered)")
+
+    async def is_busy_with(self, cluster: str) -> bool:
+        """Whether a request to a cluster is open."""
+        return await self._any(rf"cluster\.{re.escape(cluster)}\.upstream_rq_(pending_)?active")
+
+    async def _any(self, gauges: str) -> bool:
+        """Whether one of the gauges whose names match is not zero."""
+        answer = await self.ask("GET", f"/stats?filter={quote(f'^{gauges}$', safe='')}")
+        _, _, stats = answer.partition("\r\n\r\n")
+        return any(value != "0" for value in re.findall(r": (\d+)$", stats, re.MULTILINE))
 
     async def wait(self) -> None:
         """Return when Envoy ends by itself.

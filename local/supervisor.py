@@ -11,8 +11,10 @@ from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
 from istio.address import TcpAddress
 from local.config import WorkloadConfig
+from local.envoy import Envoy
 from local.guard import Guard
 from local.process import Process, StartFailure
+from local.routes import cluster_name
 from local.xds import EndpointDiscovery
 
 log = logging.getLogger(__name__)
@@ -43,9 +45,9 @@ class Supervisor:
         self,
         config: WorkloadConfig,
         key: WorkloadKey,
-        cluster: str,
         *,
         endpoints: EndpointDiscovery,
+        envoy: Envoy,
         guard: Guard,
     ) -> None:
         self.config = config
@@ -54,8 +56,9 @@ class Supervisor:
         self.last_wake_seconds: float | None = None
         self.last_failure = ""
         self._key = key
-        self._cluster = cluster
+        self._cluster = cluster_name(config.name)
         self._endpoints = endpoints
+        self._envoy = envoy
         self._guard = guard
         self._wanted = asyncio.Event()
 
@@ -109,16 +112,17 @@ class Supervisor:
 
     async def _serve(self, hold: HoldServer, process: Process) -> bool:
         """Whether it was idle in the end; False if the process ended first."""
-        while True:
+        while not process.exited.is_set():
             await self._open(hold, process)
             if not await self._until_idle(hold, process):
-                log.warning("%s went down by itself: %s", self.config.name, process.epitaph())
-                return False
+                break
             self.phase = Phase.STOPPING
             version = self._close(hold)
             if await self._until_quiet(hold, process, version):
                 log.info("%s was idle: stopped", self.config.name)
                 return True
+        log.warning("%s went down by itself: %s", self.config.name, process.epitaph())
+        return False
 
     async def _open(self, hold: HoldServer, process: Process) -> None:
         self._wanted.clear()
@@ -151,10 +155,16 @@ class Supervisor:
         await self._applied(version)
         if await _wait(self._wanted, LOG_DELAY):
             return False
-        while hold.demand(self._key).in_flight and not process.exited.is_set():
+        while not process.exited.is_set() and await self._is_busy(hold):
             if await _wait(self._wanted, LOG_DELAY):
                 return False
         return not self._wanted.is_set()
+
+    async def _is_busy(self, hold: HoldServer) -> bool:
+        """Whether a request is in flight; Envoy itself is asked, whose logs may be lost or late."""
+        if hold.demand(self._key).in_flight:
+            return True
+        return await self._envoy.is_busy_with(self._cluster)
 
     async def _applied(self, version: int) -> None:
         try:

@@ -188,6 +188,15 @@ async def test_a_renewal_that_is_cut_off_by_the_end_does_not_keep_the_lease(api,
     assert "" == holder(api)
 
 
+async def test_a_lease_that_was_taken_meanwhile_is_not_released(api, start):
+    """It is another's now, who would stop for nothing."""
+    a = start("a")
+    await asyncio.sleep(1)
+    api.put(LEASES, {**api.objects[PATH], "spec": {"holderIdentity": "x"}})
+    await a.stop()
+    assert "x" == holder(api)
+
+
 async def test_two_that_begin_at_once_agree(acting, start):
     """The API server grants one of them the object."""
     candidates = [start(name) for name in "abcde"]

@@ -54,10 +54,15 @@ def plane(network, started):
 
 
 @pytest.fixture
-async def kube(plane):
-    """A client that may do anything."""
+async def connection(plane):
+    """A connection as one who may do anything."""
     async with await Connection.open(kubeconfig=plane.kubeconfig, user_agent="t") as connection:
-        yield Kube(connection)
+        yield connection
+
+
+@pytest.fixture
+def kube(connection):
+    return Kube(connection)
 
 
 @pytest.fixture

@@ -70,11 +70,11 @@ async def test_of_many_wakes_one_scales(kube, cart):
     assert 9 == sum(isinstance(end, MismatchError) for end in ended)
 
 
-async def test_a_field_of_another_manager_is_a_conflict_with_its_name(kube, shop):
+async def test_a_field_of_another_manager_is_a_conflict_with_its_name(kube, connection, shop):
     """A condition can then say whose it is, and leave it alone."""
     await kube.patch_merge(NAMESPACES, Key("", shop), {"metadata": {"labels": {"who": "people"}}})
     ours = {"metadata": {"name": shop, "labels": {"who": "layby"}}}
-    other = Kube(kube._sender._transport, field_manager="other")
+    other = Kube(connection, field_manager="other")
     with pytest.raises(ConflictError) as caught:
         await other.apply(NAMESPACES, ours)
     assert not isinstance(caught.value, AlreadyExistsError)
@@ -86,11 +86,11 @@ async def test_a_field_of_another_manager_is_a_conflict_with_its_name(kube, shop
     assert "layby" == taken["metadata"]["labels"]["who"]
 
 
-async def test_what_is_applied_no_longer_goes_away_and_nothing_else(kube, shop):
+async def test_what_is_applied_no_longer_goes_away_and_nothing_else(kube, connection, shop):
     """That is how a setting that is taken back is undone."""
     body = {"metadata": {"namespace": shop, "name": "a"}, "data": {"one": "1", "two": "2"}}
     await kube.apply(CONFIG_MAPS, body)
-    other = Kube(kube._sender._transport, field_manager="other")
+    other = Kube(connection, field_manager="other")
     await other.patch_merge(CONFIG_MAPS, Key(shop, "a"), {"data": {"three": "3"}})
     left = await kube.apply(CONFIG_MAPS, {**body, "data": {"one": "1"}})
     assert {"one": "1", "three": "3"} == left["data"]

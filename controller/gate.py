@@ -1,0 +1,149 @@
+"""The gate of the whole install: one EnvoyFilter, applied when it differs, and never taken away.
+
+Owns the object and the verdict on it. Must not know what its filters do, nor any one TrafficHold.
+
+It is there from the first TrafficHold on. Taking it away and putting it back would have istiod push
+listeners to every proxy, and Envoy drain those it has, for each workload that falls asleep.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from controller.applied import is_current, stamped
+from controller.attach import judge_proxies
+from controller.facts import Gate
+from controller.informers import Informers
+from controller.istiod import Istiod, IstiodError
+from controller.overlay import Overlay, version_of
+from controller.rule import MANAGED_BY, MANAGER
+from crds.condition import Attached
+from kube.backoff import Backoff
+from kube.client import Kube
+from kube.resource import ENVOY_FILTERS, Object, key_of
+
+FIRST_SECONDS = 1.0
+RECHECK_SECONDS = 60.0
+"""istiod tells nobody when proxies come or change, and a look costs little if none did."""
+KEEP_SECONDS = 300.0
+"""How long a verdict outlives an istiod that does not answer: it is restarted now and then."""
+
+log = logging.getLogger(__name__)
+
+
+def gate_object(
+    body: Mapping[str, Any], selector: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the EnvoyFilter as Layby applies it.
+
+    Args:
+        body: the EnvoyFilter for all proxies.
+        selector: the labels of the proxies that shall have it; all of them, if there are none.
+    """
+    labels = {**body["metadata"].get("labels", {}), MANAGED_BY: MANAGER}
+    spec = dict(body["spec"])
+    if selector:
+        spec["workloadSelector"] = {"labels": dict(selector)}
+    metadata = {**body["metadata"], "labels": labels}
+    return dict(stamped({**body, "metadata": metadata, "spec": spec}))
+
+
+class GateKeeper:
+    """Keeps the EnvoyFilter, and knows whether the proxies have it."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        informers: Informers,
+        wanted: Object,
+        istiod: Istiod | None,
+        changed: Callable[[], None],
+    ) -> None:
+        """Call `changed` when another verdict is true than was."""
+        self._kube = kube
+        self._informers = informers
+        self._wanted = wanted
+        self._istiod = istiod
+        self._changed = changed
+        self._seen: Gate | None = None
+        self._seen_at = 0.0
+        self._kick = asyncio.Event()
+        self._told: Gate | None = None
+        self._written: Overlay[Object] = Overlay()
+
+    @property
+    def verdict(self) -> Gate:
+        """Whether the proxies hold requests."""
+        key = key_of(self._wanted)
+        if not self._is_current():
+            text = f"the EnvoyFilter {key.namespace}/{key.name} is not there yet"
+            return Gate(Attached.PENDING, text)
+        if self._seen is not None:
+            return self._seen
+        text = "the EnvoyFilter is there; what the proxies have is not looked up: "
+        return Gate(Attached.UNVERIFIED, text + "no istiod to ask is set")
+
+    async def reconcile(self) -> None:
+        """See to it that the EnvoyFilter is there, once there is a TrafficHold.
+
+        Raises:
+            KubeError: it could not be.
+        """
+        if not self._is_current() and len(self._informers.holds.store):
+            key = key_of(self._wanted)
+            seen = version_of(self._stored())
+            applied = await self._kube.apply(ENVOY_FILTERS, self._wanted, force=True)
+            self._written.put(key, seen, applied, _now())
+            log.info("EnvoyFilter %s/%s applied", *key)
+            self._kick.set()
+        self._tell()
+
+    async def run(self) -> None:
+        """Ask istiod again and again until cancelled, sooner while something is wrong."""
+        backoff = Backoff(first=FIRST_SECONDS, limit=RECHECK_SECONDS)
+        while True:
+            before = self.verdict.reason
+            await self.look()
+            if self.verdict.reason is not before:
+                backoff.reset()
+            seconds = backoff.next() if self.verdict.is_open else RECHECK_SECONDS
+            self._kick.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._kick.wait()
+
+    async def look(self) -> None:
+        """Ask istiod what the proxies have."""
+        if self._istiod is None or not self._is_current():
+            return
+        try:
+            found = await self._istiod.look()
+        except IstiodError as error:
+            if self._seen is None or _now() - self._seen_at > KEEP_SECONDS:
+                self._seen = Gate(Attached.UNVERIFIED, str(error))
+        else:
+            everywhere = "workloadSelector" not in self._wanted["spec"]
+            self._seen = judge_proxies(found, everywhere=everywhere)
+            self._seen_at = _now()
+        self._tell()
+
+    def _is_current(self) -> bool:
+        stored = self._stored()
+        written = self._written.get(key_of(self._wanted), version_of(stored), _now())
+        return is_current(self._wanted, written or stored)
+
+    def _stored(self) -> Object | None:
+        return self._informers.gate.store.get(key_of(self._wanted))
+
+    def _tell(self) -> None:
+        verdict = self.verdict
+        if self._told is None or verdict.reason is not self._told.reason:
+            log.info("the gate is %s: %s", verdict.reason, verdict.message)
+            self._told = verdict
+            self._changed()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
