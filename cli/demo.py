@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from cli import session
 from cli.table import render, show
@@ -58,7 +59,7 @@ def demo(port: int, *, stay: bool) -> None:
             await tour.stay()
         return tour.conclude()
 
-    raise SystemExit(session.run(configuration(port or free_port()), body))
+    raise SystemExit(session.run(configuration(port or free_port()), body, interrupted=1))
 
 
 def configuration(port: int) -> LocalConfig:
@@ -117,7 +118,7 @@ class Tour:
     async def _cold(self) -> None:
         self._step(f"A cold request: /slow needs {START_SECONDS} s to start.")
         reply = await self._watched(self._ask("/slow/first"))
-        self._say(f"  {reply.status} after {reply.seconds:.2f} s: {reply.body}")
+        self._say(f"  {reply.status} after {reply.seconds:.2f} s: {escape(reply.body)}")
         self._promise(
             "200, though nothing ran when it was sent", kept=reply.status == HTTPStatus.OK
         )
@@ -132,7 +133,7 @@ class Tour:
     async def _hopeless(self) -> None:
         self._step("A workload that cannot start: /broken.")
         reply = await self._ask("/broken/")
-        self._say(f"  {reply.status} after {reply.seconds:.2f} s: {reply.body}")
+        self._say(f"  {reply.status} after {reply.seconds:.2f} s: {escape(reply.body)}")
         said_why = reply.reason == "cannot-start" and "secret.yaml" in reply.body
         kept = reply.status == HTTPStatus.SERVICE_UNAVAILABLE and said_why
         self._promise("503 at once, with the exit code and its last words", kept=kept)
@@ -174,7 +175,7 @@ class Tour:
         finally:
             table.cancel()
             await asyncio.wait((table,))
-            self._console.print(render(self._mesh))
+            self._console.print(render(self._mesh, self._console.height))
 
     def _step(self, text: str) -> None:
         self._say(f"\n[bold]{text}")

@@ -3,6 +3,7 @@
 import click
 
 from cli import __version__
+from cli.controller import controller
 from cli.demo import demo
 from cli.extproc import extproc
 from cli.local import local
@@ -24,6 +25,7 @@ main.add_command(crds)
 main.add_command(envoyfilter)
 main.add_command(demo)
 main.add_command(extproc)
+main.add_command(controller)
 
 if __name__ == "__main__":
     main()

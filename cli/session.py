@@ -27,34 +27,44 @@ Body = Callable[[LocalMesh], Coroutine[Any, Any, int]]
 
 
 def set_up_logging(level: str) -> None:
-    """Log to standard error."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
-    )
+    """Log to standard error, also where a live table stands in for it later."""
+    handler = _StandardError()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-def run(config: LocalConfig, body: Body) -> int:
+class _StandardError(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
+
+
+def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
     """Run `body` beside a mesh that serves; Ctrl-C or SIGTERM ends it, and the mesh drains.
 
     Returns:
-        What `body` returned, 0 if a signal ended it first.
+        What `body` returned, `interrupted` if a signal ended it first.
 
     Raises:
         click.ClickException: the mesh cannot be started, or did not stay up.
     """
     try:
         with TemporaryDirectory(prefix="layby-") as folder:
-            return asyncio.run(_run(config, Path(folder), body))
+            code = asyncio.run(_run(config, Path(folder), body))
     except* (EnvoyError, GuardError, OSError) as group:
         raise click.ClickException(str(_first(group))) from group
+    return interrupted if code is None else code
 
 
-async def _run(config: LocalConfig, folder: Path, body: Body) -> int:
+async def _run(config: LocalConfig, folder: Path, body: Body) -> int | None:
     mesh = LocalMesh(config, folder)
     ready, stopping = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    code = 0
+    code = None
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(mesh.run(ready, stopping), name="mesh")
         await ready.wait()
@@ -65,6 +75,12 @@ async def _run(config: LocalConfig, folder: Path, body: Body) -> int:
         with contextlib.suppress(asyncio.CancelledError):
             code = await working
     return code
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """A closed terminal is one, unless `nohup` says otherwise."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
 
 
 def _first(error: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ Must not know who looks. No I/O, no clock.
 
 from collections.abc import Hashable, Iterable
 
-from controller.workload import TargetKey
+from controller.workload import KindRef, TargetKey
 from kube.resource import Key, Object
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -22,6 +22,13 @@ def target_of(item: Object) -> TargetKey:
         metadata.get("namespace", ""),
         ref.get("name") or "",
     )
+
+
+def kind_of_target(item: Object) -> KindRef:
+    """Return the kind of the target, with the version in which it is named."""
+    ref = (item.get("spec") or {}).get("targetRef") or {}
+    version = ref.get("apiVersion") or DEFAULT_API_VERSION
+    return KindRef(version, ref.get("kind") or DEFAULT_KIND)
 
 
 def by_target(item: Object) -> Iterable[Hashable]:

@@ -66,8 +66,8 @@ class Istiod:
                 places = await self._settled(session)
                 found = await self._found(session, places)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            text = f"istiod cannot be asked at {self._access.url}: {error or type(error).__name__}"
-            raise IstiodError(text) from error
+            why = str(error) or type(error).__name__
+            raise IstiodError(f"istiod cannot be asked at {self._access.url}: {why}") from error
         self._known = {(proxy.name, proxy.pushed): what for proxy, what in found.items()}
         return found
 
@@ -115,7 +115,7 @@ class Istiod:
             if found is Found.GATE and cluster:
                 clusters = await _get(session, f"{dump}cds")
                 return found if has_cluster(clusters, cluster) else Found.HIDDEN
-        except _NotShownError:
+        except (_NotShownError, IstiodError, aiohttp.ClientError, TimeoutError):
             return Found.UNSEEN
         return found
 
@@ -126,7 +126,9 @@ class Istiod:
             url.hostname, port, type=socket.SOCK_STREAM
         )
         hosts = dict.fromkeys(str(address[0]) for *_, address in answers)
-        return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host in hosts]
+        return [
+            f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host in hosts
+        ]
 
 
 class _NotShownError(Exception):

@@ -91,7 +91,7 @@ def plan_policies(scene: Scene, now: datetime) -> PolicyPlan:
     return PolicyPlan(
         tuple(each for key, each in wanted.items() if not is_current(each, children.get(key))),
         tuple(_removals(scene, children, wanted)),
-        tuple(pair for pair in statuses if not _is_told(*pair)),
+        tuple((policy, wanted) for policy, wanted in statuses if policy.status != wanted),
     )
 
 
@@ -246,8 +246,3 @@ def _status(
         judge(reason, message, now=now, generation=generation),
     )
     return HoldPolicyStatus(observed_generation=generation, conditions=conditions, matched=matched)
-
-
-def _is_told(policy: HoldPolicy, wanted: HoldPolicyStatus) -> bool:
-    # The times are those of the current ones wherever a status has not changed.
-    return policy.status == wanted

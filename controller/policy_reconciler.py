@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from controller.informers import Informers
 from controller.policy import PolicyPlan, Removal, Scene, plan_policies
 from controller.services import found
-from controller.targets import KindRef, Targets
-from controller.workload import Workload
+from controller.targets import Targets
+from controller.workload import KindRef, Workload
 from controller.world import World
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import HoldPolicy

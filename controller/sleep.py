@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 from controller.demand import Demand
 
+UNKNOWN_SECONDS = 30.0
+"""When to ask for the demand again where there was none to be had: what becomes known of a workload
+that nobody has asked for, nobody tells."""
+
 
 class Reason(StrEnum):
     """Why a workload is put to sleep, or is not."""
@@ -87,7 +91,7 @@ def decide(situation: Situation) -> Decision:
 def _needed(situation: Situation) -> Decision | None:
     demand, after = situation.demand, situation.idle_after
     if demand is None or not demand.complete:
-        return Decision(Reason.DEMAND_UNKNOWN)
+        return Decision(Reason.DEMAND_UNKNOWN, UNKNOWN_SECONDS)
     if demand.pending or demand.in_flight:
         return Decision(Reason.BUSY)
     if demand.quiet < after:

@@ -9,11 +9,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from controller.facts import Missing, Target
 from controller.informers import Informers
-from controller.workload import KindKey, TargetKey, Workload
+from controller.workload import KindKey, KindRef, TargetKey, Workload
 from controller.world import World
 from crds.condition import Accepted
 from crds.v1alpha1.target import TargetRef
@@ -28,13 +27,6 @@ SYNC_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
-
-
-class KindRef(NamedTuple):
-    """A kind, as a reference names it."""
-
-    api_version: str
-    kind: str
 
 
 class Targets:

@@ -5,7 +5,7 @@ only cost time, one too few is a bug. Must not look itself.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Protocol
 
 from controller.indexes import hold_services, service_of_slice, target_of
 from controller.informers import Informers
@@ -17,51 +17,70 @@ from kube.resource import Key, Object, key_of
 from kube.store import Change
 
 
-class Wants(NamedTuple):
+class Wants(Protocol):
     """Where to say what to look at again."""
 
-    hold: Callable[[Key], None]
-    policies: Callable[[], None]
-    gate: Callable[[], None]
+    def want_hold(self, key: Key, /) -> None:
+        """Have a TrafficHold looked at."""
+
+    def want_holds(self) -> None:
+        """Have all of them looked at."""
+
+    def want_policies(self) -> None:
+        """Have the policies looked at."""
+
+    def want_gate(self) -> None:
+        """Have the gate looked at."""
+
+
+class _Nobody:
+    """Looks at nothing. Whoever begins to look begins with everything."""
+
+    def want_hold(self, key: Key, /) -> None:
+        """Do nothing."""
+
+    def want_holds(self) -> None:
+        """Do nothing."""
+
+    def want_policies(self) -> None:
+        """Do nothing."""
+
+    def want_gate(self) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
 
 
 class Triggers:
-    """Listens to all informers."""
+    """Listens to all informers, for good, though there is not always somebody to look."""
 
-    def __init__(self, informers: Informers, world: World, wants: Wants) -> None:
+    def __init__(
+        self, informers: Informers, world: World, looking: Callable[[], Wants | None]
+    ) -> None:
         self._informers = informers
         self._world = world
-        self._wants = wants
+        self._looking = looking
+
+    @property
+    def _wants(self) -> Wants:
+        return self._looking() or _NOBODY
 
     def subscribe(self) -> None:
         """Listen from now on."""
         informers = self._informers
         informers.holds.subscribe(self._hold)
-        informers.policies.subscribe(lambda _: self._wants.policies())
+        informers.policies.subscribe(lambda _: self._wants.want_policies())
         informers.namespaces.subscribe(self._namespace)
         informers.services.subscribe(self._service)
         informers.slices.subscribe(self._slice)
         informers.rules.subscribe(self._rule)
-        informers.gate.subscribe(lambda _: self._wants.gate())
+        informers.gate.subscribe(lambda _: self._wants.want_gate())
         informers.scaled_objects.subscribe(self._scaled_object)
         informers.subscribe_to_workloads(self._workload)
 
-    def everything(self) -> None:
-        """Have everything looked at."""
-        self._all_holds()
-        self._wants.policies()
-        self._wants.gate()
-
-    def of_kind(self, kind: KindKey) -> None:
-        """Have all looked at that depend on a kind of workload."""
-        for key, hold in self._informers.holds.store.snapshot().items():
-            target = target_of(hold)
-            if (target.group, target.kind) == kind:
-                self._wants.hold(key)
-        self._wants.policies()
-
     def _hold(self, change: Change) -> None:
-        self._wants.hold(change.key)
+        self._wants.want_hold(change.key)
         old, new = change.old, change.new
         if old is not None and new is not None and _says_the_same(old, new):
             return
@@ -70,9 +89,9 @@ class Triggers:
             self._holds(self._world.holds_on(target_of(hold)))
             for service in self._claimed(hold):
                 self._holds(self._world.holds_of(service))
-        self._wants.policies()
+        self._wants.want_policies()
         if old is None or new is None:
-            self._wants.gate()
+            self._wants.want_gate()
 
     def _claimed(self, hold: Object) -> Iterable[Service]:
         namespace, names = hold["metadata"]["namespace"], hold_services(hold)
@@ -92,7 +111,7 @@ class Triggers:
         for workload in filter(None, (old, new)):
             for service in self._world.services_of(target.namespace, workload.pod_labels or {}):
                 self._holds(self._world.holds_of(service))
-        self._wants.policies()
+        self._wants.want_policies()
 
     def _service(self, change: Change) -> None:
         for item in filter(None, (change.old, change.new)):
@@ -101,7 +120,7 @@ class Triggers:
             # One that is named and was not there has no selector to find anything by.
             listed = self._informers.holds.store.objects_by("listed", change.key)
             self._holds(listed)
-        self._wants.policies()
+        self._wants.want_policies()
 
     def _slice(self, change: Change) -> None:
         old, new = (item["ready"] if item else 0 for item in (change.old, change.new))
@@ -115,18 +134,18 @@ class Triggers:
         for item in filter(None, (change.old, change.new)):
             rule = Rule.read(item, self._world.mesh)
             if rule.host.startswith("*"):
-                self._all_holds()
+                self._wants.want_holds()
                 return
             name, _, rest = rule.host.partition(".")
             self._holds_of(Key(rest.partition(".")[0], name))
 
     def _namespace(self, change: Change) -> None:
-        self._wants.policies()
+        self._wants.want_policies()
         old, new = ((item or {}).get("metadata", {}) for item in (change.old, change.new))
         if old.get("annotations") != new.get("annotations"):
             for key in self._informers.holds.store.snapshot():
                 if key.namespace == change.key.name:
-                    self._wants.hold(key)
+                    self._wants.want_hold(key)
 
     def _scaled_object(self, change: Change) -> None:
         for item in filter(None, (change.old, change.new)):
@@ -139,11 +158,7 @@ class Triggers:
 
     def _holds(self, holds: Iterable[Object]) -> None:
         for hold in holds:
-            self._wants.hold(key_of(hold))
-
-    def _all_holds(self) -> None:
-        for key in self._informers.holds.store.snapshot():
-            self._wants.hold(key)
+            self._wants.want_hold(key_of(hold))
 
 
 def _says_the_same(old: Object, new: Object) -> bool:

@@ -23,6 +23,13 @@ class KindKey(NamedTuple):
     kind: str
 
 
+class KindRef(NamedTuple):
+    """A kind, as a reference names it."""
+
+    api_version: str
+    kind: str
+
+
 class TargetKey(NamedTuple):
     """A workload's name in the whole cluster. The version of its API does not matter."""
 

@@ -10,37 +10,43 @@ import yaml
 
 from e2e.stack.api import Api, Manifest
 from e2e.stack.processes import until
-from istio.envoyfilter import envoy_filter
-from istio.generate import MESH
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = "layby-system"
 COMMAND = [sys.executable, "-m", "cli.main"]
 READY_WITHIN = 30.0
+SETTINGS = {
+    # Short, for a test waits for the next leader; and istiod's debug address in the stack.
+    "LAYBY_CONTROLLER_LEASE_SECONDS": "4",
+    "LAYBY_CONTROLLER_ISTIOD_URL": "http://127.0.0.1:8080",
+}
 
 
-def install(api: Api, *, replicas: int = 2) -> None:
-    """Install the CRDs, the gate, and the hold servers; return when they are ready."""
+def install(api: Api) -> None:
+    """Install it as its manifests say; return when all of it is ready."""
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         api.apply(_documents(path))
     api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     for path in sorted((ROOT / "deploy" / "manifests").glob("*.yaml")):
-        api.apply([_runnable(document, replicas) for document in _documents(path)])
-    api.apply([dict(envoy_filter(MESH, name="layby", namespace="istio-system"))])
-    assert until(lambda: _ready(api, "layby-extproc", replicas), READY_WITHIN), "extproc not ready"
+        api.apply([_runnable(document) for document in _documents(path)])
+    for name in ("layby-extproc", "layby-controller"):
+        assert until(lambda name=name: _ready(api, name), READY_WITHIN), f"{name} is not ready"
 
 
-def kill_one(number: int) -> None:
-    """Send a signal to one of the hold servers' processes."""
-    os.kill(min(_hold_servers()), number)
+def kill_one(command: str, number: int) -> int:
+    """Send a signal to one of the processes of `layby extproc` or `layby controller`."""
+    pid = min(processes(command))
+    os.kill(pid, number)
+    return pid
 
 
-def _hold_servers() -> Iterator[int]:
+def processes(command: str) -> Iterator[int]:
+    """Find the processes of a subcommand."""
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes().split(b"\0")
-                if [b"cli.main", b"extproc"] == words[2:4]:
+                if [b"cli.main", command.encode()] == words[2:4]:
                     yield int(process.name)
 
 
@@ -48,15 +54,15 @@ def _documents(path: Path) -> list[Manifest]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
-def _runnable(document: Manifest, replicas: int) -> Manifest:
+def _runnable(document: Manifest) -> Manifest:
     """Have a Deployment run the checkout: the process kubelet runs commands, not images."""
     if document["kind"] == "Deployment":
-        document["spec"]["replicas"] = replicas
         for container in document["spec"]["template"]["spec"]["containers"]:
             container["command"] = COMMAND
+            container["env"] += [{"name": k, "value": v} for k, v in SETTINGS.items()]
     return document
 
 
-def _ready(api: Api, name: str, replicas: int) -> bool:
+def _ready(api: Api, name: str) -> bool:
     found = api.get("apps/v1", "Deployment", name, NAMESPACE)
-    return bool(found.get("status", {}).get("readyReplicas") == replicas)
+    return bool(found.get("status", {}).get("readyReplicas") == found["spec"]["replicas"])

@@ -18,7 +18,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from kube.errors import unreachable
+from kube.errors import TIMEOUT, unreachable
 from kube.request import Request
 
 CONNECT_SECONDS = 10.0
@@ -168,7 +168,7 @@ def _as_ours() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise unreachable("Timeout", error) from error
+        raise unreachable(TIMEOUT, error) from error
     except (aiohttp.ClientError, OSError, config.ConfigException) as error:
         raise unreachable("Unreachable", error) from error
 

@@ -75,6 +75,10 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
 }
 
 
+TIMEOUT = "Timeout"
+"""The reason of an `UnreachableError` when it was too long a wait."""
+
+
 def unreachable(reason: str, cause: BaseException) -> UnreachableError:
     """Return the error for a request without an answer."""
     return UnreachableError(0, reason, str(cause) or type(cause).__name__)

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from kube.backoff import Backoff
 from kube.client import PAGE_SIZE, Kube, Listing
-from kube.errors import GoneError, KubeError, UnreachableError, refused
+from kube.errors import TIMEOUT, GoneError, KubeError, UnreachableError, refused
 from kube.request import Request, decoded
 from kube.resource import Object, Selection
 
@@ -57,9 +57,9 @@ class Pace:
     watch_seconds: float = 300.0
     """After which the server ends a watch, give or take a fifth, and we begin another. Whatever
     goes wrong unnoticed is over then: give less where being late costs more than a request."""
-    silence_seconds: float = 90.0
-    """After which a watch without a word is taken for dead. The server sends a bookmark about
-    every minute."""
+    silence_seconds: float = 75.0
+    """After which a watch without a word is given up for another, for it may be dead. The server
+    sends a bookmark every minute, but not if nothing at all has changed."""
     page_size: int = PAGE_SIZE
     first_retry_seconds: float = 0.1
     longest_retry_seconds: float = 10.0
@@ -107,7 +107,7 @@ async def follow(kube: Kube, selection: Selection, pace: Pace) -> AsyncGenerator
 async def watch(
     kube: Kube, selection: Selection, version: str, pace: Pace
 ) -> AsyncGenerator[Event]:
-    """Watch once, from a version on, until the server has enough of it.
+    """Watch once, from a version on, until the server ends it or has been silent for long.
 
     Raises:
         GoneError: the version is too old.
@@ -127,8 +127,13 @@ async def watch(
     )
     async with kube.opened(request) as answer:
         yield Event(Kind.BEGUN, {"metadata": {"resourceVersion": version}})
-        async for line in _lines(answer.chunks()):
-            yield _event(line)
+        try:
+            async for line in _lines(answer.chunks()):
+                yield _event(line)
+        except UnreachableError as error:
+            # Silence is no failure: the next watch will find out whether there is one.
+            if error.reason != TIMEOUT:
+                raise
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

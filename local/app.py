@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 NAMESPACE = "local"
 SETTLE = 0.01
 """Seconds that a local Envoy takes at first sight to apply an endpoint."""
+FAREWELL = 0.5
+"""Seconds for clients between two requests to be told, with the answer to the next one, that their
+connection ends: cut behind a request, it would cost that one."""
 LAST_WORDS = 1.0
 """Seconds for the answers to those whose patience or ours has ended."""
 
@@ -125,7 +128,10 @@ class LocalMesh:
         try:
             async with asyncio.timeout(seconds):
                 await self.envoy.close_listeners()
-                while await self.envoy.is_busy():
+                told = asyncio.get_running_loop().time() + FAREWELL
+                while await self.envoy.is_busy() or (
+                    asyncio.get_running_loop().time() < told and await self.envoy.is_connected()
+                ):
                     await asyncio.sleep(0.05)
         except TimeoutError:
             return False

@@ -27,6 +27,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     ConfigSource,
     GrpcService,
     GrpcServiceEnvoyGrpc,
+    Http1ProtocolOptions,
     Http2ProtocolOptions,
     Node,
 )
@@ -199,6 +200,10 @@ def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
             ignore_port_in_host_matching=True,
         ),
         http_filters=[*(gate(options.gate) if options.gated else []), router],
+        # Load generators and old clients speak HTTP/1.0, which need not name a host.
+        http_protocol_options=Http1ProtocolOptions(
+            accept_http_10=True, default_host_for_http_10="localhost"
+        ),
         # WebSockets over HTTP/2 are extended CONNECT requests.
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],

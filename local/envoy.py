@@ -86,7 +86,8 @@ class Envoy:
             # Several Envoys run on one machine: no shared memory by which they would find
             # one another.
             *("--disable-hot-restart", "--log-level", "warning"),
-            *("--drain-time-s", "1", "--log-format", "%l %n: %v"),
+            # Draining, it closes the listener at once, and each connection with its next answer.
+            *("--drain-time-s", "0", "--log-format", "%l %n: %v"),
         )
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -136,6 +137,10 @@ class Envoy:
         """Whether a request is open, or an answer has not been sent to the last byte."""
         return await self._any(r"http\.local\.downstream_(rq_active|cx_tx_bytes_buffered)")
 
+    async def is_connected(self) -> bool:
+        """Whether a client has a connection open, used or not."""
+        return await self._any(r"http\.local\.downstream_cx_active")
+
     async def is_busy_with(self, cluster: str) -> bool:
         """Whether a request to a cluster is open."""
         return await self._any(rf"cluster\.{re.escape(cluster)}\.upstream_rq_(pending_)?active")
@@ -158,7 +163,7 @@ class Envoy:
         raise EnvoyError(f"Envoy ended with code {code}: {self.last_words()}")
 
     async def close_listeners(self) -> None:
-        """Soon accept no new connection, and have those open end with what they are at."""
+        """Accept no new connection, and have those open end with their next answer."""
         await self.ask("POST", "/drain_listeners?graceful")
 
     async def stop(self) -> None:

@@ -85,8 +85,10 @@ class Supervisor:
             await process.start()
         except StartFailure as failure:
             self._failed(hold, failure.reason)
+            self.phase = Phase.ZERO
             return
         up_at = clock()
+        ended_early = False
         try:
             self.wakes += 1
             self.last_wake_seconds = up_at - begun
@@ -97,13 +99,12 @@ class Supervisor:
         finally:
             self.phase = Phase.STOPPING
             self._close(hold)
+            if ended_early:  # before the stop: what it has left behind may take the whole grace
+                self._failed(hold, process.epitaph())
             await process.stop(self.config.stop.grace)
             self.phase = Phase.ZERO
-        if ended_early:
-            self._failed(hold, process.epitaph())
 
     def _failed(self, hold: HoldServer, reason: str) -> None:
-        self.phase = Phase.ZERO
         self.last_failure = reason
         log.warning("%s cannot start: %s", self.config.name, reason)
         # Whoever asked for this start is told how it ended; the next one asks again.
@@ -125,12 +126,13 @@ class Supervisor:
         return False
 
     async def _open(self, hold: HoldServer, process: Process) -> None:
-        self._wanted.clear()
         self.phase = Phase.WARM
         # Envoy first: whoever is let go finds the endpoint there.
         version = self._endpoints.set_endpoints(self._cluster, [TcpAddress(*process.address)])
         await self._applied(version)
         hold.throttler.endpoints_changed(self._key, 1)
+        # Those who came while Envoy took the endpoint have it now: nobody asks for another start.
+        self._wanted.clear()
 
     def _close(self, hold: HoldServer) -> int:
         version = self._endpoints.set_endpoints(self._cluster, [])

@@ -71,6 +71,8 @@ async def test_a_context_can_be_chosen(tmp_path):
         assert "http://192.0.2.1:1" == connection.host
 
 
+# The loader asks for the time in a way that Python 3.12 and later warn of.
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 async def test_a_token_that_a_program_gives_is_asked_for_again_before_it_expires(server, tmp_path):
     """Cloud providers' tokens live for minutes, a controller for months."""
     script = tmp_path / "login"

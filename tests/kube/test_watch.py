@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from kube.client import Listing
-from kube.errors import GoneError, KubeError, UnreachableError, unreachable
+from kube.errors import GoneError, KubeError, UnreachableError
 from kube.resource import PODS, Selection
 from kube.watch import Event, Kind, Pace, follow
 from tests.kube.fake_api import CUT, FakeAnswer, status
@@ -94,25 +94,24 @@ async def test_a_watch_that_ends_is_gone_on_with_at_once(api, following):
     assert [] == following.failures
 
 
-@pytest.mark.parametrize("error", [CUT, unreachable("Timeout", TimeoutError())])
-async def test_a_watch_that_is_cut_is_gone_on_with_soon(api, following, error):
+async def test_a_watch_that_is_cut_is_gone_on_with_soon(api, following):
     """In the middle of a line, too: what is half told will be told again."""
     await asyncio.sleep(0.01)
     api.watches[0].say("ADDED", pod("a", "8"))
     api.watches[0].raw(b'{"type": "ADDED", "obj')
-    api.watches[0].end(error)
+    api.watches[0].end(CUT)
     await asyncio.sleep(0.2)
     assert ["list", "watch", "watch"] == api.verbs()
     assert "8" == api.asked[-1].query["resourceVersion"]
-    assert [error.reason] == following.failures
+    assert [CUT.reason] == following.failures
     api.watches[-1].say("ADDED", pod("b", "9"))
     await asyncio.sleep(0)
     await asyncio.sleep(0.01)
     assert [("ADDED", "a"), ("BEGUN", None), ("ADDED", "b")] == following.told[-3:]
 
 
-async def test_a_watch_without_a_word_is_taken_for_dead(api, following):
-    """The other side may be gone without a packet to say so; a bookmark is due every minute."""
+async def test_a_watch_without_a_word_is_given_up_for_another(api, following):
+    """The other side may be gone without a packet to say so; or there was nothing to say."""
     await asyncio.sleep(60)
     api.watches[0].say("BOOKMARK", pod("", "50"))
     await asyncio.sleep(85)
@@ -120,7 +119,16 @@ async def test_a_watch_without_a_word_is_taken_for_dead(api, following):
     await asyncio.sleep(6)
     assert 2 == len(api.watches)
     assert api.watches[0].closed
-    assert ["Timeout"] == following.failures
+    assert "50" == api.asked[-1].query["resourceVersion"]
+    assert [] == following.failures, "in a quiet cluster that is no news"
+
+
+async def test_silence_of_a_server_that_is_gone_is_a_failure(api, following):
+    """It is the next watch that tells."""
+    await asyncio.sleep(1)
+    api.down = True
+    await asyncio.sleep(91)
+    assert ["Unreachable"] == list(dict.fromkeys(following.failures))
 
 
 @pytest.mark.parametrize("place", ["answer", "event"])

@@ -1,0 +1,147 @@
+"""The controller put together.
+
+The composition root of `layby controller`. Must not know how demand is told.
+"""
+
+import asyncio
+import logging
+import socket
+import uuid
+from contextlib import AsyncExitStack
+
+from controller.demand import DemandSource
+from controller.gate import gate_object
+from controller.health import health
+from controller.hold_servers import HoldServers
+from controller.informers import Informers
+from controller.istiod import Access, Istiod
+from controller.rule import Mesh
+from controller.settings import Settings
+from controller.term import Parts, Term
+from controller.triggers import Triggers
+from controller.world import World
+from istio.envoyfilter import envoy_filter
+from istio.gate import GateOptions
+from kube.client import Kube
+from kube.connection import Connection
+from kube.events import Recorder
+from kube.leader import Leader
+from kube.leader import Term as LeaseTerm
+from kube.resource import Key, Object
+
+NAME = "layby.dev/controller"
+LEASE = "layby-controller"
+LAST_WORDS_SECONDS = 0.5
+"""For Events that are still on their way when all else has ended."""
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Act whenever this is the leader, until `stopping` is set.
+
+    Raises:
+        OSError: the health port is taken.
+        kube.connection.ConfigError: there is no way to the API server.
+    """
+    async with AsyncExitStack() as stack:
+        connection = await Connection.open(user_agent="layby-controller")
+        kube = Kube(await stack.enter_async_context(connection))
+        demand = HoldServers(kube, settings.namespace, settings.hold_service)
+        controller = Controller(kube, settings, demand)
+        if settings.health_port:
+            where = (settings.health_host, settings.health_port)
+            await stack.enter_async_context(health(*where, lambda: controller.informers.synced))
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(demand.run(), name="demand")
+            await controller.run(stopping)
+            listening.cancel()
+
+
+class Controller:
+    """One of the controllers of a cluster. All of them watch; the leader acts."""
+
+    def __init__(self, kube: Kube, settings: Settings, demand: DemandSource) -> None:
+        mesh = Mesh(settings.root_namespace, settings.domain, settings.not_ready_endpoints)
+        self.informers = Informers(kube, mesh, gate=settings.gate_name)
+        self.term: Term | None = None
+        """What this one does as the leader, while it is."""
+        world = World(self.informers, mesh)
+        identity = settings.identity or f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        self._recorder = Recorder(kube, NAME, identity)
+        self._parts = Parts(
+            kube=kube,
+            informers=self.informers,
+            world=world,
+            recorder=self._recorder,
+            demand=demand,
+            gate=gate_for(settings),
+            istiod=_istiod(settings),
+            protected=frozenset({settings.namespace, settings.root_namespace}),
+            workers=settings.workers,
+            stop_seconds=settings.stop_seconds,
+        )
+        self._leader = Leader(
+            kube, Key(settings.namespace, LEASE), identity, _lease_term(settings.lease_seconds)
+        )
+        self._stopping = asyncio.Event()
+        Triggers(self.informers, world, lambda: self.term).subscribe()
+        demand.subscribe(self._demand_changed)
+
+    def __repr__(self) -> str:
+        return f"<Controller {self.term or 'does not lead'}>"
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Watch, and act while leading, until told to stop.
+
+        The order of the end: no new work, the work that goes on, the lease, what is left to tell,
+        and the informers last.
+        """
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self.informers.run(), name="informers")
+            telling = group.create_task(self._recorder.run(), name="events")
+            leading = group.create_task(self._leader.lead(self._act), name="leader")
+            await stopping.wait()
+            self._stopping.set()
+            if self.term is None:
+                leading.cancel()
+            await asyncio.wait([leading])
+            await asyncio.wait([telling], timeout=LAST_WORDS_SECONDS)
+            for task in (telling, watching):
+                task.cancel()
+
+    async def _act(self) -> None:
+        # Made anew each time: what was remembered before another one led is not true any more.
+        self.term = Term(self._parts)
+        try:
+            await self.term.run(self._stopping)
+        finally:
+            self.term = None
+
+    def _demand_changed(self, key: Key) -> None:
+        if self.term is not None:
+            self.term.demand_changed(key)
+
+
+def gate_for(settings: Settings) -> Object:
+    """Return the EnvoyFilter that these settings ask for."""
+    options = GateOptions(cluster_name=hold_cluster(settings), chances=settings.chances)
+    body = envoy_filter(options, name=settings.gate_name, namespace=settings.root_namespace)
+    return gate_object(body, settings.gate_selector)
+
+
+def hold_cluster(settings: Settings) -> str:
+    """Return the name that istiod gives to the cluster of the hold servers."""
+    host = f"{settings.hold_service}.{settings.namespace}.svc.{settings.domain}"
+    return f"outbound|{settings.hold_port}||{host}"
+
+
+def _istiod(settings: Settings) -> Istiod | None:
+    if not settings.istiod_url:
+        return None
+    return Istiod(Access(settings.istiod_url, settings.istiod_token, hold_cluster(settings)))
+
+
+def _lease_term(seconds: float) -> LeaseTerm:
+    """Keep the proportions of the default."""
+    return LeaseTerm(seconds, act_seconds=seconds * 2 / 3, renew_seconds=seconds / 7.5)

@@ -1,0 +1,40 @@
+import contextlib
+import io
+import logging
+import signal
+
+import pytest
+
+from cli.session import set_up_logging, stop_signals
+
+
+@pytest.fixture
+def hang_up():
+    """Set what SIGHUP does in this process, and put it back."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda what: signal.signal(signal.SIGHUP, what)
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_closed_terminal_is_a_reason_to_drain(hang_up):
+    """By default it would cut every request, and leave the scratch folder behind."""
+    hang_up(signal.SIG_DFL)
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} == set(stop_signals())
+
+
+def test_nohup_is_obeyed(hang_up):
+    """Whoever starts it with `nohup` wants it to outlive the terminal."""
+    hang_up(signal.SIG_IGN)
+    assert {signal.SIGINT, signal.SIGTERM} == set(stop_signals())
+
+
+def test_log_follows_standard_error(monkeypatch):
+    """A live table stands in for it to keep its place: a line past it would be drawn over."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    set_up_logging("info")
+    later = io.StringIO()
+    with contextlib.redirect_stderr(later):
+        root.info("%s is up", "shop")
+    assert later.getvalue().endswith("INFO    shop is up\n")

@@ -1,0 +1,136 @@
+"""Objects as an API server has them, with what a test does not care about filled in."""
+
+from typing import Any
+
+from controller.demand import Demand
+from controller.facts import Facts, Gate
+from controller.rule import Mesh, Rule
+from controller.services import Leading, Service
+from controller.workload import Workload
+from crds.condition import Attached
+from crds.v1alpha1 import TrafficHold
+
+UID = "uid-of-cart"
+MESH = Mesh()
+ATTACHED = Gate(Attached.ATTACHED, "1 of 1 gateways and sidecars have the gate")
+POD = {"app": "cart"}
+
+
+def meta(name, namespace="shop", **more) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"uid-of-{name}",
+        "resourceVersion": "1",
+        "generation": 1,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        **more,
+    }
+    return {key: value for key, value in metadata.items() if value is not None}
+
+
+def hold(name="cart", *, target="cart", kind="Deployment", status=None, spec=None, **metadata):
+    """Make a TrafficHold."""
+    return {
+        "apiVersion": "layby.dev/v1alpha1",
+        "kind": "TrafficHold",
+        "metadata": meta(name, **metadata),
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": kind, "name": target},
+            **(spec or {}),
+        },
+        "status": status or {},
+    }
+
+
+def deployment(name="cart", *, replicas=1, pod=None, kind="Deployment", pod_notes=None, **metadata):
+    """Make a workload with a pod template."""
+    template = {"labels": {"app": name} if pod is None else pod, "annotations": pod_notes or {}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": meta(name, **metadata),
+        "spec": {"replicas": replicas, "template": {"metadata": template, "spec": {"big": "x"}}},
+    }
+
+
+def service(name="cart", *, selector=None, ports=None, annotations=None, **spec):
+    """Make a Service."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta(name, annotations=annotations),
+        "spec": {
+            "selector": {"app": name} if selector is None else selector,
+            "clusterIP": "10.0.0.1",
+            "ports": [{"name": "http", "port": 80}] if ports is None else ports,
+            **spec,
+        },
+    }
+
+
+def endpoints(service="cart", *, ready=1, waiting=0, name=None):
+    """Make an EndpointSlice."""
+    conditions = [True] * ready + [False] * waiting
+    return {
+        "metadata": meta(name or f"{service}-1", labels={"kubernetes.io/service-name": service}),
+        "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": c}} for c in conditions],
+    }
+
+
+def namespace(name="shop", *, labels=None, annotations=None, **metadata):
+    """Make a Namespace."""
+    own = {"kubernetes.io/metadata.name": name, **(labels or {})}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": meta(name, None, labels=own, annotations=annotations, **metadata),
+    }
+
+
+def rule(name="cart", *, namespace="shop", host="cart.shop.svc.cluster.local", spec=None, **metadata):
+    """Make a DestinationRule."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": meta(name, namespace, **metadata),
+        "spec": {"host": host, **(spec or {})},
+    }
+
+
+def read_rule(*args, **options) -> Rule:
+    """Make a DestinationRule as it is read."""
+    return Rule.read(rule(*args, **options), MESH)
+
+
+def read_service(*args, **options) -> Service:
+    """Make a Service as it is read."""
+    return Service.read(service(*args, **options))
+
+
+def read_hold(*args, **options) -> TrafficHold:
+    """Make a TrafficHold as it is read."""
+    return TrafficHold.parse(hold(*args, **options))
+
+
+def asleep(**more) -> Demand:
+    """Make the demand for a workload that nobody has needed for an hour."""
+    return Demand(**{"pending": 0, "in_flight": 0, "quiet": 3600.0, "complete": True, **more})
+
+
+def facts(**more: Any) -> Facts:
+    """Make the facts of a workload that runs, is held, and has just been asked for."""
+    made: dict[str, Any] = {
+        "hold": read_hold(),
+        "target": Workload.read(deployment()),
+        "replicas": 1,
+        "leading": Leading((read_service(),)),
+        "ready_endpoints": 1,
+        "demand": asleep(quiet=1.0, in_flight=1),
+        "gate": ATTACHED,
+        "mesh": MESH,
+        "up_for": 3600.0,
+        "status_age": 3600.0,
+        **more,
+    }
+    return Facts(**made)
