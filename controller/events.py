@@ -46,7 +46,7 @@ def changes(
 
 
 def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:
-    if after is None or _is_of_all(after) or (before is not None and _is_of_all(before)):
+    if after is None or _is_no_news(after) or (before is not None and _is_no_news(before)):
         return
     was_false = before is not None and before.status is Status.FALSE
     if after.status is Status.FALSE:
@@ -56,13 +56,12 @@ def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:
         yield Event(after.reason, after.message)
 
 
-def _is_of_all(condition: Condition) -> bool:
-    """Whether it is about the mesh, so that every TrafficHold would tell the same."""
-    own = {Attached.NOT_READY_COUNTED, Attached.DRY_RUN}
+def _is_no_news(condition: Condition) -> bool:
+    """Whether it is about the mesh, so that every TrafficHold would tell the same, or wanted."""
     return (
         condition.type == ConditionType.ATTACHED
         and condition.status is Status.FALSE
-        and condition.reason not in own
+        and condition.reason != Attached.NOT_READY_COUNTED
     )
 
 

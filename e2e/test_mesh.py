@@ -1,7 +1,9 @@
 """Layby in a mesh: real istiod, real API server, real Envoys, its own RBAC."""
 
 import asyncio
+import json
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -12,7 +14,8 @@ import pytest
 
 from bench.client import Crowd
 from e2e import layby
-from e2e.stack.kubelet import PROBE_PERIOD
+from e2e.stack.binaries import obtain
+from e2e.stack.kubelet import FAILURE, PROBE_PERIOD
 from e2e.stack.processes import until
 from e2e.stack.whole import GATEWAY_LABELS
 from e2e.workloads import manifests
@@ -41,8 +44,8 @@ def host(namespace):
 def web(stack, apply, namespace, host):
     """Deploy `web` at zero with a TrafficHold, reached through the gateway."""
 
-    def deploy(*arguments, spec=None, name="web", **fields):
-        hold = {"targetRef": {"name": name}, "services": [{"name": name}], **(spec or {})}
+    def deploy(*arguments, spec=None, name="web", ready=True, **fields):
+        hold = {"targetRef": {"name": name}, **(spec or {})}
         apply(
             [
                 manifests.deployment(name, *arguments, **fields),
@@ -52,11 +55,21 @@ def web(stack, apply, namespace, host):
                 {**HOLD, "metadata": {"name": name}, "spec": hold},
             ]
         )
+        assert until(lambda: is_ready(stack, namespace, name), WITHIN)
         # The first request proves that the route is there; then back to zero.
-        assert until(lambda: stack.gateway.get(host, patience=5).status == 200, WITHIN)
-        to_zero(stack, namespace, name)
+        wanted = {200} if ready else {503}
+        assert until(lambda: stack.gateway.get(host, patience=5).status in wanted, WITHIN)
+        if ready:
+            to_zero(stack, namespace, name)
 
     return deploy
+
+
+def is_ready(stack, namespace: str, name: str = "web") -> bool:
+    """Whether the controller says that the hold works."""
+    hold = stack.api.get("layby.dev/v1alpha1", "TrafficHold", name, namespace)
+    conditions = hold.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def to_zero(stack, namespace: str, name: str = "web") -> None:
@@ -131,7 +144,7 @@ async def test_a_killed_hold_server_loses_nobody(stack, web, host):
     """Hold servers die like any other process."""
     web("--delay", "3")
     async with crowd_of(stack, host, 1000) as crowd:
-        layby.kill_one(signal.SIGKILL)
+        layby.kill_one("extproc", signal.SIGKILL)
         assert Counter({200: 1000}) == await statuses(crowd)
 
 
@@ -152,20 +165,98 @@ async def test_parked_requests_survive_the_api_servers_death(stack, web, host):
         assert Counter({200: 200}) == await statuses(crowd)
 
 
-async def test_requests_of_a_deleted_hold_are_let_go(stack, web, namespace, host):
-    """Deleting a hold must not leave its requests waiting for a verdict that never comes."""
+async def test_requests_of_a_deleted_hold_are_not_lost(stack, web, namespace, host):
+    """Whoever has waited for a workload gets it, and nobody finds it asleep for ever."""
     web("--delay", "2")
     async with crowd_of(stack, host, 50) as crowd:
-        stack.api.delete(
-            [
-                {
-                    "apiVersion": "layby.dev/v1alpha1",
-                    "kind": "TrafficHold",
-                    "metadata": {"name": "web"},
-                }
-            ],
-            namespace,
-        )
-        answers = await asyncio.wait_for(crowd.answers(), 20)
-        assert not [a for a in answers if "x-layby-reason" in a.headers]
-        assert {200, 503} >= {a.status for a in answers}
+        stack.api.delete([HOLD], namespace)
+        assert Counter({200: 50}) == await statuses(crowd)
+
+
+def test_a_workload_that_cannot_start_is_told_at_once(stack, web, namespace, host):
+    """A minute's wait for what cannot come is worse than a refusal."""
+    web(annotations={FAILURE: "ImagePullBackOff"}, ready=False)
+    reply = stack.gateway.get(host)
+    assert reply.status == 503
+    assert reply.headers["x-layby-reason"] == "cannot-start"
+    assert b"ImagePullBackOff" in reply.body
+    assert reply.seconds < 10
+
+
+def test_an_idle_workload_goes_to_zero_and_a_request_brings_it_back(stack, web, namespace, host):
+    """The whole round, with nobody's hand on it."""
+    web(spec={"idle": {"after": "2s"}})
+    assert stack.gateway.get(host).status == 200
+    assert until(lambda: not stack.api.items("v1", "Pod", namespace), 60)
+    assert stack.gateway.get(host).status == 200
+
+
+def test_a_killed_leader_is_followed_by_another(stack, web, namespace, host):
+    """Idle workloads stay up for a lease at most, and holds are looked after again."""
+    layby.kill_one("controller", signal.SIGKILL)
+    web(spec={"idle": {"after": "2s"}})
+    assert stack.gateway.get(host).status == 200
+    assert until(lambda: not stack.api.items("v1", "Pod", namespace), 90)
+
+
+def test_a_sidecars_caller_waits_like_a_gateways(stack, web, namespace):
+    """East-west is where most requests are."""
+    web("--delay", "1")
+    reply = stack.caller.get(f"web.{namespace}.svc.cluster.local")
+    assert reply.status == 200
+
+
+def test_a_policy_holds_what_its_selector_takes(stack, apply, namespace):
+    """One object for all workloads of a team; the children come and go with the labels."""
+    apply(
+        [
+            manifests.deployment("web", replicas=1),
+            manifests.service("web"),
+            {
+                "apiVersion": "layby.dev/v1alpha1",
+                "kind": "HoldPolicy",
+                "metadata": {"name": namespace},
+                "spec": {
+                    "namespaceSelector": {
+                        "matchLabels": {"kubernetes.io/metadata.name": namespace}
+                    },
+                    "selector": {"matchLabels": {"sleep": "yes"}},
+                },
+            },
+        ]
+    )
+    assert not holds(stack, namespace)
+    label(stack, namespace, "yes")
+    assert until(lambda: holds(stack, namespace) and is_ready(stack, namespace), WITHIN)
+    label(stack, namespace, None)
+    assert until(lambda: not holds(stack, namespace), WITHIN)
+
+
+def holds(stack, namespace: str) -> list[str]:
+    """The TrafficHolds of a namespace."""
+    items = stack.api.items("layby.dev/v1alpha1", "TrafficHold", namespace)
+    return [item["metadata"]["name"] for item in items]
+
+
+def label(stack, namespace: str, value: str | None) -> None:
+    """Set or remove the label that the policy selects."""
+    found = manifests.deployment("web")
+    found["metadata"]["namespace"] = namespace
+    stack.api.patch(found, {"metadata": {"labels": {"sleep": value}}})
+
+
+def test_istioctl_finds_nothing_to_say(stack, web, namespace):
+    """What Layby applies must not be what a platform engineer has to explain."""
+    web()
+    said = subprocess.run(
+        [
+            *(obtain("istioctl"), "analyze", "--all-namespaces"),
+            *("--kubeconfig", stack.kubeconfig, "--output", "json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    findings = json.loads(said.stdout or "[]") or []
+    assert [] == [f for f in findings if "layby" in json.dumps(f)]

@@ -88,7 +88,9 @@ def namespace(name="shop", *, labels=None, annotations=None, **metadata):
     }
 
 
-def rule(name="cart", *, namespace="shop", host="cart.shop.svc.cluster.local", spec=None, **metadata):
+def rule(
+    name="cart", *, namespace="shop", host="cart.shop.svc.cluster.local", spec=None, **metadata
+):
     """Make a DestinationRule."""
     return {
         "apiVersion": "networking.istio.io/v1",

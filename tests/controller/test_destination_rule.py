@@ -28,7 +28,9 @@ def with_policy(name="cart", policy=None, **more):
 def added(coverage):
     """Return the YAML that a user is told to add, and to which rules."""
     pieces = [text.partition(":\n") for text in coverage.advice]
-    return {head.removeprefix("add to DestinationRule "): yaml.safe_load(b) for head, _, b in pieces}
+    return {
+        head.removeprefix("add to DestinationRule "): yaml.safe_load(b) for head, _, b in pieces
+    }
 
 
 def ours():
@@ -98,7 +100,10 @@ def test_beside_subsets_ours_is_exported_as_theirs_is():
         ([with_policy("mine", {})], {"shop/mine": {"trafficPolicy": OURS}}),
         # A wildcard's settings would be lost to an exact host.
         ([with_policy("mine", MTLS, host="*")], {"shop/mine": {"trafficPolicy": OURS}}),
-        ([read_rule("w", host="*", spec={"subsets": SUBSETS})], {"shop/w": {"trafficPolicy": OURS}}),
+        (
+            [read_rule("w", host="*", spec={"subsets": SUBSETS})],
+            {"shop/w": {"trafficPolicy": OURS}},
+        ),
         # And so would those of the whole mesh.
         (
             [with_policy("all", MTLS, namespace="istio-system", host="*.local")],

@@ -108,7 +108,7 @@ def test_steady_state_writes_nothing(before):
         ({}, Accepted.ACCEPTED),
         ({"target": GONE}, Accepted.TARGET_NOT_FOUND),
         ({"loss": WINNER}, Accepted.TARGET_CONFLICT),
-        ({"loss": replace_loss} if (replace_loss := WINNER._replace(service="cart")) else {}, Accepted.SERVICE_CONFLICT),
+        ({"loss": WINNER._replace(service="cart")}, Accepted.SERVICE_CONFLICT),
         *(
             ({"leading": Leading(troubles=(Trouble(problem, "cart"),))}, reason)
             for problem, reason in [
@@ -156,7 +156,11 @@ def test_what_cannot_be_carried_out_is_a_condition(change, accepted):
             Attached.ATTACHED,
             Ready.SCALER_NOT_READY,
         ),
-        ({"demand": asleep(last_wake=FAILED), "ready_endpoints": 0}, Attached.ATTACHED, Ready.WAKE_FAILED),
+        (
+            {"demand": asleep(last_wake=FAILED), "ready_endpoints": 0},
+            Attached.ATTACHED,
+            Ready.WAKE_FAILED,
+        ),
         ({"demand": asleep(last_wake=FAILED)}, Attached.ATTACHED, Ready.READY),
     ],
 )

@@ -65,7 +65,10 @@ def exported(*to):
         ),
         # One with a selector is for some proxies of its own namespace only.
         (
-            [read_rule("a"), read_rule("s", spec={"workloadSelector": {"matchLabels": {"a": "b"}}})],
+            [
+                read_rule("a"),
+                read_rule("s", spec={"workloadSelector": {"matchLabels": {"a": "b"}}}),
+            ],
             {"shop": [["a"], ["s"]], CALLER: [["a"]]},
         ),
     ],

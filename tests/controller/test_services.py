@@ -33,7 +33,12 @@ def problems(troubles):
         ([service("b", selector=POD), service("a", selector=POD)], ["a", "b"], [], []),
         ([service(), service("peers", selector=POD, **HEADLESS)], ["cart"], [], [Problem.HEADLESS]),
         ([service("peers", selector=POD, **HEADLESS)], [], [Problem.HEADLESS], []),
-        ([service("db", selector=POD, ports=[{"name": "tcp-sql", "port": 1}])], [], ["NotHTTP"], []),
+        (
+            [service("db", selector=POD, ports=[{"name": "tcp-sql", "port": 1}])],
+            [],
+            ["NotHTTP"],
+            [],
+        ),
         ([service(selector={"app": "cart", "tier": "web"})], [], [Problem.NO_SERVICE], []),
         ([service(selector={})], [], [Problem.NO_SERVICE], []),
         ([service("other")], [], [Problem.NO_SERVICE], []),
@@ -140,7 +145,9 @@ def test_trimming_changes_nothing_that_is_read():
         service(),
         service(trafficDistribution="PreferClose", publishNotReadyAddresses=True, **HEADLESS),
         service(annotations={"networking.istio.io/traffic-distribution": "PreferClose", "a": "b"}),
-        service(ports=[{"name": "x", "port": 1, "appProtocol": "tcp", "nodePort": 30000}], **EXTERNAL),
+        service(
+            ports=[{"name": "x", "port": 1, "appProtocol": "tcp", "nodePort": 30000}], **EXTERNAL
+        ),
     ]
     assert [Service.read(item) for item in items] == [Service.read(trim(item)) for item in items]
     assert "nodePort" not in trim(items[-1])["spec"]["ports"][0]
