@@ -106,7 +106,8 @@ class Controller:
             if self.term is None:
                 leading.cancel()
             await asyncio.wait([leading])
-            await asyncio.wait([telling], timeout=LAST_WORDS_SECONDS)
+            patience = min(LAST_WORDS_SECONDS, self._parts.stop_seconds)
+            await asyncio.wait([telling], timeout=patience)
             for task in (telling, watching):
                 task.cancel()
 

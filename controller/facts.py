@@ -24,6 +24,8 @@ class Missing(NamedTuple):
 
     reason: Accepted
     message: str
+    again_after: float | None = None
+    """Seconds after which to look again, if no event tells."""
 
 
 class Gate(NamedTuple):

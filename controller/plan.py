@@ -115,7 +115,7 @@ def _rules(
 
 def _decision(facts: Facts, judged: Judgements, *, bypassed: bool) -> Decision:
     if isinstance(facts.target, Missing):
-        return Decision(Reason.NOT_ACCEPTED)
+        return Decision(Reason.NOT_ACCEPTED, facts.target.again_after)
     spec = facts.hold.spec
     return decide(
         Situation(

@@ -25,6 +25,8 @@ from kube.resource import Key, Resource
 SYNC_SECONDS = 10.0
 """How long work on one TrafficHold waits for the first list of its target's kind."""
 _LOOK_SECONDS = 0.1
+UNTOLD_SECONDS = 30.0
+"""When to look again for what may be put right without an event: a definition, a role."""
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +49,10 @@ class Targets:
         found = await self._discovery.find(ref.api_version, ref.kind)
         if found is None:
             text = f"the API server knows no kind {ref.kind} in {ref.api_version}"
-            return Missing(Accepted.TARGET_NOT_FOUND, text)
+            return Missing(Accepted.TARGET_NOT_FOUND, text, UNTOLD_SECONDS)
         if not found.has_scale or not found.resource.namespaced:
             text = f"a {ref.kind} has no scale subresource, so that it cannot be scaled"
-            return Missing(Accepted.TARGET_NOT_SCALABLE, text)
+            return Missing(Accepted.TARGET_NOT_SCALABLE, text, UNTOLD_SECONDS)
         if (missing := await self._follow(found.resource)) is not None:
             return missing
         key = TargetKey(found.resource.group, ref.kind, namespace, ref.name)
@@ -97,11 +99,12 @@ class Targets:
                 return Missing(
                     Accepted.TARGET_NOT_SCALABLE,
                     f"Layby may not list {name}: add get, list and watch to its role",
+                    UNTOLD_SECONDS,
                 )
             case NotFoundError():
                 self._discovery.forget(resource.api_version)
                 text = f"{name} are not served any more"
-                return Missing(Accepted.TARGET_NOT_FOUND, text)
+                return Missing(Accepted.TARGET_NOT_FOUND, text, UNTOLD_SECONDS)
             case failure:
                 raise failure or UnreachableError(0, "NotSynced", f"{name} are not listed yet")
 
@@ -116,7 +119,7 @@ class Targets:
             return Missing(Accepted.TARGET_NOT_FOUND, f"{workload.key} is not there any more")
         except ForbiddenError:
             text = f"Layby may not read the scale of {workload.key}: add get and patch to its role"
-            return Missing(Accepted.TARGET_NOT_SCALABLE, text)
+            return Missing(Accepted.TARGET_NOT_SCALABLE, text, UNTOLD_SECONDS)
         labels = _labels(scale.selector)
         if workload.pod_labels is None:
             self._world.learned[workload.key] = labels

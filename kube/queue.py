@@ -13,6 +13,8 @@ from kube.errors import KubeError
 
 K = TypeVar("K", bound=Hashable)
 
+_CLOCK_SECONDS = 1e-6
+
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +82,9 @@ class Queue(Generic[K]):
             await self._quiet.wait()
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
-        now = asyncio.get_running_loop().time()
+        # A timer may fire early, by as much as the clock cannot tell: without the allowance its key
+        # would not be due yet, and the loop would turn until it is.
+        now = asyncio.get_running_loop().time() + _CLOCK_SECONDS
         while self._backlog.running < self._workers:
             key = self._backlog.take(now)
             if key is None:

@@ -5,7 +5,7 @@ Built whole from what the API server has. Must not know endpoints, nor parked re
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crds.v1alpha1 import TrafficHold
@@ -69,6 +69,25 @@ def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: 
                 by_service[service].append(where)
                 by_hold[key].append(workload)
     return Directory(domain, workloads, keys, names, held, dict(by_service), dict(by_hold))
+
+
+def keeping(new: Directory, old: Directory, lingering: Iterable[WorkloadKey]) -> Directory:
+    """Add to `new` what `old` had of some workloads: requests still wait for them."""
+    kept = [key for key in lingering if key in old.workloads and key not in new.workloads]
+    if not kept:
+        return new
+    where = {key: place for place, key in old.keys.items()}
+    places = {where[key]: key for key in kept if where[key] not in new.keys}
+    by_service = {service: list(places) for service, places in new.by_service.items()}
+    for place in places:
+        by_service.setdefault(Key(place.namespace, place.service), []).append(place)
+    return replace(
+        new,
+        workloads={**new.workloads, **{key: old.workloads[key] for key in places.values()}},
+        keys={**new.keys, **places},
+        port_names={**new.port_names, **{place: old.port_names[place] for place in places}},
+        by_service=by_service,
+    )
 
 
 def _key(hold: TrafficHold) -> Key:

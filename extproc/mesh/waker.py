@@ -79,10 +79,16 @@ class ScaleWaker:
     async def _wake(self, key: Key) -> None:
         retry = FIRST_RETRY_SECONDS
         while (hold := self._directory().holds.get(key)) and self._is_wanted(key):
+            failed = True
             try:
                 await self._start(key, hold)
-            except KubeError as error:
-                log.warning("%s/%s cannot be woken yet: %s", *key, error)
+                failed, retry = False, FIRST_RETRY_SECONDS
+            except* KubeError as group:
+                log.warning("%s/%s cannot be woken yet: %s", *key, group.exceptions[0])
+            except* Exception:
+                # One workload's trouble must not end the hold server of all others.
+                log.exception("%s/%s cannot be woken", *key)
+            if failed:
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, LAST_RETRY_SECONDS)
 

@@ -11,7 +11,7 @@ from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
-from extproc.mesh.directory import Directory, build
+from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import SERVICE_LABEL, ready_endpoints
 from kube.client import Kube
 from kube.informer import Informer
@@ -21,6 +21,8 @@ from kube.store import Change
 log = logging.getLogger(__name__)
 
 BY_SERVICE = "service"
+LINGER_SECONDS = 1.0
+"""Between two looks whether anybody still waits for a hold that is gone."""
 
 
 class MeshWatch:
@@ -77,7 +79,13 @@ class MeshWatch:
             return
         holds = _parsed(self._holds.store.snapshot().values())
         services = self._services.store.snapshot()
-        self.directory = build(holds, services, self.directory.domain)
+        new = build(holds, services, self.directory.domain)
+        throttler = self._hold_server.throttler
+        lingering = [key for key in self.directory.workloads if throttler.pending(key)]
+        # Whoever already waits for a hold that is deleted gets the workload all the same.
+        self.directory = keeping(new, self.directory, lingering)
+        if len(self.directory.workloads) > len(new.workloads):
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._rebuild)
         self._hold_server.replace(self.directory.workloads)
         for service in self.directory.by_service:
             self._count(service)

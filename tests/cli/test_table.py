@@ -21,9 +21,10 @@ def show(tmp_path: Path):
         mesh = LocalMesh(config, tmp_path)
         mesh.hold.replace({key: Workload(key) for key in mesh.supervisors})
         change({key.name: supervisor for key, supervisor in mesh.supervisors.items()})
-        console = Console(file=io.StringIO(), width=150, height=lines)
+        text = io.StringIO()
+        console = Console(file=text, width=150, height=lines)
         console.print(render(mesh, lines))
-        return console.file.getvalue()
+        return text.getvalue()
 
     return print_table
 

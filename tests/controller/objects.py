@@ -100,6 +100,37 @@ def rule(
     }
 
 
+def mill(name="mill", *, wheels=1, selector="app=cart", **metadata):
+    """Make a workload of a kind of one's own: without a template, and with wheels for replicas."""
+    return {
+        "apiVersion": "example.org/v1",
+        "kind": "Mill",
+        "metadata": meta(name, **metadata),
+        "spec": {"wheels": wheels, "selector": selector},
+    }
+
+
+def policy(name="all", *, spec=None, status=None, **metadata):
+    """Make a HoldPolicy."""
+    return {
+        "apiVersion": "layby.dev/v1alpha1",
+        "kind": "HoldPolicy",
+        "metadata": meta(name, None, **metadata),
+        "spec": {"namespaceSelector": {}, "selector": {}, **(spec or {})},
+        "status": status or {},
+    }
+
+
+def scaled_object(name="cart", *, target="cart"):
+    """Make a ScaledObject."""
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": meta(name),
+        "spec": {"scaleTargetRef": {"name": target}, "triggers": [{"type": "cron"}]},
+    }
+
+
 def read_rule(*args, **options) -> Rule:
     """Make a DestinationRule as it is read."""
     return Rule.read(rule(*args, **options), MESH)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from controller.attach import (
@@ -79,7 +81,7 @@ def test_an_envoy_that_cannot_count_endpoints_is_too_old(version, expected):
 
 def test_only_proxies_that_serve_and_could_hold_are_read():
     """One that has only just connected gets the gate with all else."""
-    answer = [
+    answer: list[dict[str, Any]] = [
         {"proxy": "a.shop", "proxy_type": "sidecar", "listener_sent": "7", "listener_acked": "7"},
         {"proxy": "b.shop", "proxy_type": "sidecar", "listener_sent": "7"},
         {

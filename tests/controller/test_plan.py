@@ -274,7 +274,7 @@ def test_a_workload_that_sleeps_is_woken_before_its_traffic_hold_goes(change, re
 
 
 def test_a_workload_that_does_not_start_holds_nothing_up_for_longer_than_a_request_would_wait():
-    """kubectl delete has to return, with a broken image too."""
+    """Else kubectl delete has to return, with a broken image too."""
     starting = facts(**DELETED, ready_endpoints=0)
     assert plan(starting, NOW).finalizer is None
     assert 55.0 == plan(starting, NOW).again_after
@@ -299,7 +299,7 @@ def test_a_rule_that_somebody_has_changed_is_put_right():
 
 
 def test_a_user_s_rule_that_comes_later_has_ours_deleted():
-    """istiod would take the older policy and ignore theirs."""
+    """Else istiod would take the older policy and ignore theirs."""
     made = plan(facts(rules=(ours(), read_rule("mine", spec={"trafficPolicy": {}}))), NOW)
     assert [("layby-cart", "")] == [(each.key.name, each.uid) for each in made.delete]
 

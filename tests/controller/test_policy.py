@@ -7,7 +7,8 @@ import pytest
 from controller.policy import PolicyPlan, Scene, child_name, is_child, plan_policies
 from controller.workload import KindKey, TargetKey, Workload
 from crds.v1alpha1 import HoldPolicy
-from tests.controller.objects import deployment, hold, meta, namespace
+from tests.controller import objects
+from tests.controller.objects import deployment, hold, namespace
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ALL: Mapping[str, Any] = {"namespaceSelector": {}, "selector": {}}
@@ -16,15 +17,8 @@ FALSE = {"layby.dev/hold": "false"}
 CART = Workload.read(deployment())
 
 
-def policy(name="all", spec=ALL, status=None, **metadata) -> HoldPolicy:
-    item = {
-        "apiVersion": "layby.dev/v1alpha1",
-        "kind": "HoldPolicy",
-        "metadata": meta(name, None, **metadata),
-        "spec": {**spec},
-        "status": status or {},
-    }
-    return HoldPolicy.parse(item)
+def policy(name="all", spec=ALL, **metadata) -> HoldPolicy:
+    return HoldPolicy.parse(objects.policy(name, spec=spec, **metadata))
 
 
 def scene(

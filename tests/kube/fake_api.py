@@ -195,5 +195,5 @@ class FakeApi:
 
 def _is_under(collection: str, path: str) -> bool:
     if "/namespaces/" not in collection:
-        path = re.sub("/namespaces/[^/]+", "", path)
+        path = re.sub("/namespaces/[^/]+(?=/)", "", path)
     return path.startswith(f"{collection}/")

@@ -173,6 +173,24 @@ async def test_cancelled_stop_still_kills(make: Make, child: Any, roster: Any, e
     await eventually(lambda: roster.released == [process.pid])
 
 
+async def test_cancelled_stop_of_a_program_that_has_ended_still_kills_its_children(
+    make: Make, child: Any, roster: Any, eventually: Any
+):
+    """Its end has been heard before: nothing but the stop itself sees to what is left."""
+    process = make(family("", STUBBORN))
+    await process.start()
+    member = await child()
+    stopping = asyncio.create_task(process.stop(60))
+    await process.exited.wait()
+
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+
+    await eventually(lambda: not alive(member))
+    await eventually(lambda: roster.released == [process.pid])
+
+
 async def test_frozen_program_is_killed(make: Make):
     """SIGTERM waits for ever in a stopped process."""
     process = make()

@@ -1,0 +1,103 @@
+"""Many sleeps and wakes under load, with Layby alone scaling: what a mesh sees day after day."""
+
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from bench.client import Connection
+from e2e import layby
+from e2e.stack.kubelet import PROBE_PERIOD
+from e2e.stack.processes import until
+from e2e.stack.whole import GATEWAY_LABELS
+from e2e.workloads import manifests
+
+WORKLOADS = 10
+WITHIN = 60.0
+LIMIT_SECONDS = 240.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed(stack):
+    """Layby, as a platform engineer installs it."""
+    layby.install(stack.api)
+
+
+@pytest.fixture
+def deploy(stack, apply, namespace):
+    """Deploy workloads that may sleep after a second; return their hosts by name."""
+
+    def do(count: int, *arguments: str) -> dict[str, str]:
+        hosts = {f"web-{n}": f"web-{n}.{namespace}.example" for n in range(count)}
+        apply([manifests.gateway("all", [*hosts.values()], GATEWAY_LABELS, stack.gateway.address)])
+        for name, host in hosts.items():
+            apply(
+                [
+                    manifests.deployment(name, *arguments, annotations={PROBE_PERIOD: "20ms"}),
+                    manifests.service(name),
+                    manifests.route(name, host, f"{name}.{namespace}.svc.cluster.local", "all"),
+                    {
+                        "apiVersion": "layby.dev/v1alpha1",
+                        "kind": "TrafficHold",
+                        "metadata": {"name": name},
+                        "spec": {"targetRef": {"name": name}, "idle": {"after": "1s"}},
+                    },
+                ]
+            )
+        for host in hosts.values():
+            assert until(
+                lambda host=host: stack.gateway.get(host, patience=5).status == 200, WITHIN
+            )
+        return hosts
+
+    return do
+
+
+def wakes(stack, namespace: str, name: str) -> int:
+    """How often a workload was woken: each wake and each sleep is a generation of its spec."""
+    return stack.api.get("apps/v1", "Deployment", name, namespace)["metadata"]["generation"] // 2
+
+
+async def cycle(stack, namespace: str, hosts: dict[str, str], wanted: int) -> Counter[str]:
+    """Ask every workload now and then until each was woken often enough; count the answers."""
+    answers: Counter[str] = Counter()
+    until_time = time.monotonic() + LIMIT_SECONDS
+
+    async def ask(name: str, host: str) -> None:
+        rng = random.Random(name)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, stack.gateway.address, 80)
+        done = 0
+        while done < wanted and time.monotonic() < until_time:
+            response = await connection.request("/", (), host)
+            answers[
+                f"{response.status} {response.body[:60]!r}" if response.status != 200 else "200"
+            ] += 1
+            await asyncio.sleep(rng.uniform(0.0, 3.0))
+            done = await asyncio.to_thread(wakes, stack, namespace, name)
+        connection.close()
+
+    await asyncio.gather(*(ask(name, host) for name, host in hosts.items()))
+    return answers
+
+
+async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespace):
+    """A pod that serves until its endpoint is gone from Envoy is all that is asked for."""
+    hosts = deploy(WORKLOADS, "--linger", "1")
+    answers = await cycle(stack, namespace, hosts, 30)
+    total = sum(wakes(stack, namespace, name) for name in hosts)
+    sys.stderr.write(f"{total} wakes, answers: {dict(answers)}\n")
+    assert {"200"} == answers.keys()
+    assert total >= 300
+
+
+async def test_what_a_pod_that_stops_at_once_costs_is_said(stack, deploy, namespace):
+    """It is the pod that loses these requests; the figure is for the documentation."""
+    hosts = deploy(WORKLOADS, "--abrupt")
+    answers = await cycle(stack, namespace, hosts, 5)
+    total = sum(wakes(stack, namespace, name) for name in hosts)
+    sys.stderr.write(f"abrupt: {total} wakes, answers: {dict(answers)}\n")
+    assert answers["200"] > 0

@@ -1,0 +1,171 @@
+"""The controller with workloads of all kinds, and with others who scale them."""
+
+import pytest
+
+from kube.errors import refused
+from kube.resource import DEPLOYMENTS, SCALED_OBJECTS, TRAFFIC_HOLDS, Key
+from tests.controller.cluster import MILLS
+from tests.controller.objects import deployment, endpoints, hold, mill, scaled_object, service
+from tests.kube.fake_api import status as refusal
+
+pytestmark = pytest.mark.looptime
+
+MILL = {"apiVersion": "example.org/v1", "kind": "Mill", "name": "mill"}
+LISTED = {"targetRef": MILL, "services": [{"name": "cart"}]}
+
+
+def reason(cluster, kind, name="cart"):
+    conditions = cluster.find(TRAFFIC_HOLDS, name)["status"]["conditions"]
+    return next(each["reason"] for each in conditions if each["type"] == kind)
+
+
+async def begin(running, *items):
+    running.cluster.have(*items)
+    running.start()
+    await running.settle(2.0)
+    running.cluster.writes.clear()
+
+
+@pytest.mark.parametrize("spec", [{"targetRef": MILL}, LISTED])
+async def test_a_kind_of_one_s_own_is_scaled_by_its_scale(running, spec):
+    """Wherever it keeps its replicas, and however it selects its pods."""
+    await begin(running, mill(wheels=2), service(), endpoints(), hold(spec=spec))
+    cluster = running.cluster
+    assert "Accepted" == reason(cluster, "Accepted")
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(310.0)
+    assert 0 == cluster.find(MILLS, "mill")["spec"]["wheels"]
+    cluster.delete(hold())
+    await running.settle(15.0)
+    assert 1 == cluster.find(MILLS, "mill")["spec"]["wheels"]
+
+
+async def test_its_pods_are_a_claim_on_a_service_like_any_other(running):
+    """Two workloads behind one Service are a conflict, whatever their kinds."""
+    young = {"creationTimestamp": "2026-02-01T00:00:00Z"}
+    await begin(running, mill(), service(), hold(spec={"targetRef": MILL}))
+    running.cluster.have(deployment(), hold("young", **young))
+    await running.settle()
+    assert "ServiceConflict" == reason(running.cluster, "Accepted", "young")
+
+
+async def test_a_statefulset_with_a_headless_service_is_held_by_its_other_one(running):
+    """That is how they are written."""
+    peers = service("peers", selector={"app": "cart"}, clusterIP="None")
+    items = (deployment(kind="StatefulSet"), service(), peers, hold(kind="StatefulSet"))
+    await begin(running, *items)
+    assert "Accepted" == reason(running.cluster, "Accepted")
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        ({"apiVersion": "example.org/v1", "kind": "Nothing", "name": "x"}, "TargetNotFound"),
+        ({"apiVersion": "nowhere.org/v1", "kind": "Mill", "name": "x"}, "TargetNotFound"),
+        ({"apiVersion": "example.org/v1", "kind": "Static", "name": "x"}, "TargetNotScalable"),
+    ],
+)
+async def test_a_kind_that_cannot_be_scaled_is_told(running, ref, expected):
+    running.cluster.serve(MILLS._replace(plural="statics", kind="Static"), scale=False)
+    await begin(running, hold(spec={"targetRef": ref}))
+    assert expected == reason(running.cluster, "Accepted")
+
+
+async def test_a_kind_that_is_not_served_yet_is_found_when_it_is(running):
+    """Its definition may be applied after the TrafficHold."""
+    ref = {"apiVersion": "late.org/v1", "kind": "Mill", "name": "mill"}
+    await begin(running, service(), hold(spec={"targetRef": ref}))
+    cluster = running.cluster
+    cluster.serve(MILLS._replace(group="late.org"))
+    late = {**mill(), "apiVersion": "late.org/v1"}
+    cluster.put(MILLS._replace(group="late.org"), late)
+    await running.settle(60.0)
+    assert "Accepted" == reason(cluster, "Accepted")
+
+
+async def test_a_kind_that_may_not_be_listed_is_told(running):
+    """The role has to be put right, and the condition says how."""
+    forbidden = refused(refusal(403, "Forbidden", "no"))
+    running.cluster.have(service(), hold(spec={"targetRef": MILL}), mill())
+    real = running.cluster.send
+
+    async def send(request):
+        if request.path.endswith("/mills"):
+            raise forbidden
+        return await real(request)
+
+    running.cluster.send = send
+    running.start()
+    await running.settle(30.0)
+    conditions = running.cluster.find(TRAFFIC_HOLDS, "cart")["status"]["conditions"]
+    assert "TargetNotScalable" == reason(running.cluster, "Accepted")
+    assert "may not list mills.example.org" in conditions[0]["message"]
+
+
+async def test_what_keda_scales_is_left_to_keda(running):
+    """Two who scale one workload undo one another's work."""
+    cluster = running.cluster
+    cluster.serve(SCALED_OBJECTS, scale=False)
+    scaler = scaled_object()
+    await begin(running, deployment(), service(), endpoints(), hold(), scaler)
+    assert "AutoscalerConflict" == reason(cluster, "ScalerReady")
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(310.0)
+    assert 1 == cluster.find(DEPLOYMENTS, "cart")["spec"]["replicas"]
+    cluster.lose(scaler)
+    await running.settle()
+    assert 0 == cluster.find(DEPLOYMENTS, "cart")["spec"]["replicas"]
+
+
+async def test_a_scaling_that_is_refused_is_told_and_tried_again(running):
+    """A role may be put right, and nobody tells."""
+    await begin(running, deployment(), service(), endpoints(), hold())
+    cluster = running.cluster
+    real, refusals = cluster.send, [refused(refusal(403, "Forbidden", "no"))]
+
+    async def send(request):
+        if request.path.endswith("/scale") and refusals:
+            raise refusals.pop()
+        return await real(request)
+
+    cluster.send = send
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(302.0)
+    assert "Forbidden" == reason(cluster, "ScalerReady")
+    await running.settle(100.0)
+    assert 0 == cluster.find(DEPLOYMENTS, "cart")["spec"]["replicas"]
+    assert "Direct" == reason(cluster, "ScalerReady")
+
+
+async def test_a_rule_that_cannot_be_applied_is_told_and_tried_again(running):
+    """An admission webhook may be down for a minute."""
+    cluster = running.cluster
+    real, down = cluster.send, True
+
+    async def send(request):
+        if "/destinationrules/" in request.path and down:
+            raise refused(refusal(500, "InternalError", "webhook"))
+        return await real(request)
+
+    cluster.send = send
+    await begin(running, deployment(), service(), endpoints(), hold())
+    told = [item for item in cluster.objects.values() if item.get("reportingController")]
+    assert "ApplyFailed" == told[0]["reason"]
+    assert "Warning" == told[0]["type"]
+    assert {} == cluster.find(TRAFFIC_HOLDS, "cart")["status"], "nothing is said that is not so"
+    down = False
+    await running.settle(60.0)
+    assert "Ready" == reason(cluster, "Ready")
+
+
+async def test_another_s_finalizer_is_kept(running):
+    """It is somebody's promise to clean up."""
+    items = (deployment(), service(), endpoints(), hold(finalizers=["example.org/mine"]))
+    await begin(running, *items)
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(310.0)
+    cluster, path = running.cluster, TRAFFIC_HOLDS.path_of(Key("shop", "cart"))
+    assert ["example.org/mine", "layby.dev/wake"] == cluster.objects[path]["metadata"]["finalizers"]
+    cluster.scale(deployment(), 1)
+    await running.settle()
+    assert ["example.org/mine"] == cluster.objects[path]["metadata"]["finalizers"]
