@@ -10,13 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from controller.applied import is_current, stamped
-from controller.attach import judge_proxies
+from controller.attach import Found, Proxy, judge_proxies
 from controller.facts import Gate
 from controller.informers import Informers
-from controller.istiod import Istiod, IstiodError
+from controller.istiod import IstiodError
 from controller.overlay import Overlay, version_of
 from controller.rule import MANAGED_BY, MANAGER
 from crds.condition import Attached
@@ -31,6 +31,17 @@ KEEP_SECONDS = 300.0
 """How long a verdict outlives an istiod that does not answer: it is restarted now and then."""
 
 log = logging.getLogger(__name__)
+
+
+class Proxies(Protocol):
+    """Whoever knows what the proxies of the mesh have."""
+
+    async def look(self) -> Mapping[Proxy, Found]:
+        """Return what each of them has.
+
+        Raises:
+            IstiodError: that cannot be told.
+        """
 
 
 def gate_object(
@@ -58,7 +69,7 @@ class GateKeeper:
         kube: Kube,
         informers: Informers,
         wanted: Object,
-        istiod: Istiod | None,
+        istiod: Proxies | None,
         changed: Callable[[], None],
     ) -> None:
         """Call `changed` when another verdict is true than was."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from controller.demand import DemandSource
 from controller.effects import Effects
-from controller.gate import GateKeeper
+from controller.gate import GateKeeper, Proxies
 from controller.indexes import kind_of_target
 from controller.informers import Informers
-from controller.istiod import Istiod
 from controller.policy_reconciler import PolicyReconciler
 from controller.reconciler import HoldReconciler
 from controller.targets import Targets
@@ -45,7 +44,7 @@ class Parts:
     recorder: Recorder
     demand: DemandSource
     gate: Object
-    istiod: Istiod | None
+    istiod: Proxies | None
     protected: frozenset[str]
     workers: int
     stop_seconds: float

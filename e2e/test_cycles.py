@@ -5,10 +5,11 @@ import random
 import sys
 import time
 from collections import Counter
+from http import HTTPStatus
 
 import pytest
 
-from bench.client import Connection
+from bench.client import Connection, Response
 from e2e import layby
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.stack.processes import until
@@ -73,15 +74,21 @@ async def cycle(stack, namespace: str, hosts: dict[str, str], wanted: int) -> Co
         done = 0
         while done < wanted and time.monotonic() < until_time:
             response = await connection.request("/", (), host)
-            answers[
-                f"{response.status} {response.body[:60]!r}" if response.status != 200 else "200"
-            ] += 1
+            answers[said(response)] += 1
             await asyncio.sleep(rng.uniform(0.0, 3.0))
             done = await asyncio.to_thread(wakes, stack, namespace, name)
         connection.close()
 
     await asyncio.gather(*(ask(name, host) for name, host in hosts.items()))
     return answers
+
+
+def said(response: Response) -> str:
+    """An answer in short; of one that is not 200, how long it took too."""
+    if response.status == HTTPStatus.OK:
+        return "200"
+    took = response.answered_at - response.sent_at
+    return f"{response.status} after {took:.3f} s: {response.body[:60]!r}"
 
 
 async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespace):

@@ -141,6 +141,8 @@ class Process:
         finally:
             self._killed = True
             self._group.signal(signal.SIGKILL)
+            if self.exited.is_set():  # if cancelled, nobody else sees to what is left
+                self._ended()
         if not gone and not await self._gone(self._group, _KILL_SECONDS):
             log.warning("%s: process group %s survives", self._workload.name, self.pid)
             return

@@ -177,7 +177,7 @@ async def test_cancelled_stop_of_a_program_that_has_ended_still_kills_its_childr
     make: Make, child: Any, roster: Any, eventually: Any
 ):
     """Its end has been heard before: nothing but the stop itself sees to what is left."""
-    process = make(family("", STUBBORN))
+    process = make(family(STUBBORN))
     await process.start()
     member = await child()
     stopping = asyncio.create_task(process.stop(60))

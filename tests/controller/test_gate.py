@@ -1,0 +1,178 @@
+import asyncio
+
+import pytest
+
+from controller.attach import Found, Proxy
+from controller.gate import KEEP_SECONDS, GateKeeper, gate_object
+from controller.informers import Informers
+from controller.istiod import IstiodError
+from controller.rule import Mesh
+from crds.condition import Attached
+from kube.resource import ENVOY_FILTERS
+from tests.controller.cluster import Cluster
+from tests.controller.objects import hold
+
+pytestmark = pytest.mark.looptime
+
+BODY = {
+    "apiVersion": "networking.istio.io/v1alpha3",
+    "kind": "EnvoyFilter",
+    "metadata": {"name": "layby", "namespace": "istio-system"},
+    "spec": {"configPatches": [{"applyTo": "HTTP_FILTER"}]},
+}
+GW, SIDE = (Proxy(f"{name}.shop", "router", "1.31.0", "1", "1") for name in ("gw", "side"))
+
+
+class FakeProxies:
+    """The proxies of a mesh, as the test says."""
+
+    def __init__(self) -> None:
+        self.found: dict[Proxy, Found] | IstiodError = {GW: Found.GATE}
+        self.looks = 0
+
+    async def look(self) -> dict[Proxy, Found]:
+        """Return what they have."""
+        self.looks += 1
+        if isinstance(self.found, IstiodError):
+            raise self.found
+        return self.found
+
+
+class Keeping:
+    """A gate keeper on a cluster, and how often it told of a change."""
+
+    def __init__(self, cluster: Cluster, proxies: FakeProxies | None, selector=None) -> None:
+        self.cluster = cluster
+        self.informers = Informers(cluster.kube, Mesh(), gate="layby")
+        self.changes = 0
+        wanted = gate_object(BODY, selector)
+        self.keeper = GateKeeper(cluster.kube, self.informers, wanted, proxies, self._changed)
+        self.tasks = [asyncio.create_task(self.informers.run())]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    @property
+    def reason(self) -> Attached:
+        """What the verdict is."""
+        return self.keeper.verdict.reason
+
+    def run(self) -> None:
+        """Look again and again."""
+        self.tasks.append(asyncio.create_task(self.keeper.run()))
+
+    async def end(self) -> None:
+        """End it."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.wait(self.tasks)
+
+
+@pytest.fixture
+def proxies():
+    return FakeProxies()
+
+
+@pytest.fixture
+async def keeping(cluster, proxies):
+    """A gate keeper in a cluster with a TrafficHold."""
+    cluster.have(hold())
+    keeping = Keeping(cluster, proxies)
+    await asyncio.sleep(1)
+    yield keeping
+    await keeping.end()
+
+
+async def test_the_gate_is_applied_once_there_is_a_traffic_hold(keeping, cluster):
+    """And then never again while it is as it should be."""
+    assert Attached.PENDING == keeping.reason
+    for _ in range(3):
+        await keeping.keeper.reconcile()
+        await asyncio.sleep(20)
+    assert {"envoyfilters": 1} == cluster.writes
+    assert (
+        "layby"
+        == cluster.find(ENVOY_FILTERS, "layby", "istio-system")["metadata"]["labels"][
+            "layby.dev/managed-by"
+        ]
+    )
+
+
+async def test_the_verdict_is_what_the_proxies_have(keeping, proxies):
+    """That the object is there says nothing about them."""
+    await keeping.keeper.reconcile()
+    await keeping.keeper.look()
+    assert Attached.ATTACHED == keeping.reason
+    proxies.found = {GW: Found.GATE, SIDE: Found.NO_GATE}
+    await keeping.keeper.look()
+    assert Attached.PENDING == keeping.reason
+
+
+async def test_a_verdict_is_told_when_it_is_another(keeping, proxies):
+    """All TrafficHolds are looked at then; not for a proxy more or less."""
+    await keeping.keeper.reconcile()
+    before = keeping.changes
+    for found in ({GW: Found.GATE}, {GW: Found.GATE, SIDE: Found.GATE}, {SIDE: Found.NO_GATE}):
+        proxies.found = found
+        await keeping.keeper.look()
+    assert before + 2 == keeping.changes
+
+
+async def test_an_istiod_that_restarts_changes_nothing(keeping, proxies):
+    """What the proxies have they keep; only after minutes nobody can be sure any more."""
+    await keeping.keeper.reconcile()
+    await keeping.keeper.look()
+    proxies.found = IstiodError("gone")
+    await keeping.keeper.look()
+    assert Attached.ATTACHED == keeping.reason
+    await asyncio.sleep(KEEP_SECONDS + 1)
+    await keeping.keeper.look()
+    assert (Attached.UNVERIFIED, "gone") == keeping.keeper.verdict
+
+
+async def test_an_istiod_that_refuses_is_told_at_once(keeping, proxies):
+    """The condition is where the user finds what to set."""
+    proxies.found = IstiodError("istiod answers 403")
+    await keeping.keeper.reconcile()
+    await keeping.keeper.look()
+    assert Attached.UNVERIFIED == keeping.reason
+
+
+async def test_it_looks_again_soon_while_something_is_wrong_and_seldom_else(keeping, proxies):
+    """Istiod tells nobody, and each look costs it something."""
+    proxies.found = {GW: Found.NO_GATE}
+    await keeping.keeper.reconcile()
+    keeping.run()
+    await asyncio.sleep(5)
+    assert 2 < proxies.looks < 10
+    proxies.found = {GW: Found.GATE}
+    await asyncio.sleep(20)
+    assert Attached.ATTACHED == keeping.reason
+    before = proxies.looks
+    await asyncio.sleep(600)
+    assert 10 == proxies.looks - before
+
+
+async def test_without_an_istiod_to_ask_nothing_is_claimed(cluster):
+    """The EnvoyFilter is there, and that is all that is known."""
+    cluster.have(hold())
+    keeping = Keeping(cluster, None)
+    await asyncio.sleep(1)
+    await keeping.keeper.reconcile()
+    await keeping.keeper.look()
+    assert Attached.UNVERIFIED == keeping.reason
+    await keeping.end()
+
+
+async def test_only_some_proxies_may_be_meant(cluster, proxies):
+    """Then those without it are none of our business."""
+    cluster.have(hold())
+    keeping = Keeping(cluster, proxies, {"istio": "ingressgateway"})
+    await asyncio.sleep(1)
+    await keeping.keeper.reconcile()
+    proxies.found = {GW: Found.GATE, SIDE: Found.NO_GATE}
+    await keeping.keeper.look()
+    assert Attached.ATTACHED == keeping.reason
+    spec = cluster.find(ENVOY_FILTERS, "layby", "istio-system")["spec"]
+    assert {"labels": {"istio": "ingressgateway"}} == spec["workloadSelector"]
+    await keeping.end()
