@@ -64,6 +64,11 @@ class Running:
         self.stopping = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
+    @property
+    def leads(self) -> bool:
+        """Whether it acts."""
+        return self.controller.term is not None
+
     def start(self) -> None:
         """Begin."""
         self.task = asyncio.create_task(self.controller.run(self.stopping))

@@ -52,6 +52,11 @@ class Keeping:
     def _changed(self) -> None:
         self.changes += 1
 
+    async def synced(self) -> None:
+        """Wait until what it looks at is known."""
+        await self.informers.holds.synced.wait()
+        await self.informers.gate.synced.wait()
+
     @property
     def reason(self) -> Attached:
         """What the verdict is."""
@@ -78,7 +83,7 @@ async def keeping(cluster, proxies):
     """A gate keeper in a cluster with a TrafficHold."""
     cluster.have(hold())
     keeping = Keeping(cluster, proxies)
-    await asyncio.sleep(1)
+    await keeping.synced()
     yield keeping
     await keeping.end()
 
@@ -157,7 +162,7 @@ async def test_without_an_istiod_to_ask_nothing_is_claimed(cluster):
     """The EnvoyFilter is there, and that is all that is known."""
     cluster.have(hold())
     keeping = Keeping(cluster, None)
-    await asyncio.sleep(1)
+    await keeping.synced()
     await keeping.keeper.reconcile()
     await keeping.keeper.look()
     assert Attached.UNVERIFIED == keeping.reason
@@ -168,7 +173,7 @@ async def test_only_some_proxies_may_be_meant(cluster, proxies):
     """Then those without it are none of our business."""
     cluster.have(hold())
     keeping = Keeping(cluster, proxies, {"istio": "ingressgateway"})
-    await asyncio.sleep(1)
+    await keeping.synced()
     await keeping.keeper.reconcile()
     proxies.found = {GW: Found.GATE, SIDE: Found.NO_GATE}
     await keeping.keeper.look()

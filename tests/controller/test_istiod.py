@@ -1,6 +1,7 @@
 """istiod's debug endpoints, on a real socket."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -141,8 +142,6 @@ async def test_a_refusal_says_what_to_do(istiod, status, expected):
 @pytest.mark.parametrize("token", [None, "/nowhere/token"])
 async def test_an_istiod_that_does_not_answer_is_no_surprise(token):
     """It is restarted now and then."""
-    from pathlib import Path
-
     access = Access("http://127.0.0.1:1", token=Path(token) if token else None)
     with pytest.raises(IstiodError, match="istiod cannot be asked at http"):
         await Istiod(access).look()
