@@ -5,9 +5,12 @@ import click
 from cli import __version__
 from cli.controller import controller
 from cli.demo import demo
+from cli.explain import explain
 from cli.extproc import extproc
 from cli.local import local
 from cli.manifests import crds, envoyfilter
+from cli.scale import sleep, wake
+from cli.status import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,12 +23,19 @@ def main() -> None:
     """
 
 
-main.add_command(local)
-main.add_command(crds)
-main.add_command(envoyfilter)
-main.add_command(demo)
-main.add_command(extproc)
-main.add_command(controller)
+for command in (
+    local,
+    demo,
+    extproc,
+    controller,
+    crds,
+    envoyfilter,
+    status,
+    explain,
+    wake,
+    sleep,
+):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -20,6 +20,9 @@ from extproc.throttler import Throttler, Waker
 
 LAST_WORDS = 2.0
 """Seconds for answers that are on their way when the server stops."""
+COMEBACK = 0.1
+"""Seconds that a drain waits behind the last verdict: an Envoy that has yet to hear of the endpoint
+parks its request again on the next chance, milliseconds later, or tens of them if it is busy."""
 
 
 class HoldServer:
@@ -93,7 +96,7 @@ class HoldServer:
         """
         await self._server.serving(ready=False)
         if not hand_over:
-            await self.throttler.emptied(patience)
+            await self.throttler.emptied(patience, comeback=COMEBACK)
         self._access_log.close()
         if hand_over:
             async with asyncio.TaskGroup() as tasks:

@@ -40,6 +40,7 @@ class Throttler:
         self._waker = waker
         self._waiters: dict[int, asyncio.Future[Verdict]] = {}
         self._timers: dict[WorkloadKey, asyncio.TimerHandle] = {}
+        self._last_verdict_at = float("-inf")
 
     def __repr__(self) -> str:
         return f"<Throttler {self._queue!r}>"
@@ -49,6 +50,7 @@ class Throttler:
         loop = asyncio.get_running_loop()
         ticket = self._queue.arrive(key, now=loop.time(), chance=chance, request=request)
         if isinstance(ticket, Verdict):
+            self._last_verdict_at = loop.time()
             return ticket
         waiter: asyncio.Future[Verdict] = loop.create_future()
         self._waiters[ticket.id] = waiter
@@ -61,6 +63,7 @@ class Throttler:
             return await waiter
         finally:
             expiry.cancel()
+            self._last_verdict_at = loop.time()
             del self._waiters[ticket.id]
             self._queue.leave(ticket)
 
@@ -88,10 +91,21 @@ class Throttler:
         """Refuse whoever comes from now on, and whoever waits."""
         self._answer(self._queue.drain(), DRAINED)
 
-    async def emptied(self, patience: float) -> None:
-        """Wait for the verdicts on all that are parked now, `patience` seconds at most."""
-        if self._waiters:
-            await asyncio.wait(self._waiters.values(), timeout=patience)
+    async def emptied(self, patience: float, *, comeback: float = 0.0) -> None:
+        """Wait until nobody has been parked for `comeback` seconds; `patience` seconds at most."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    quiet_in = self._last_verdict_at + comeback - loop.time()
+                    if self._waiters:
+                        await asyncio.wait(self._waiters.values())
+                    elif quiet_in > 0:
+                        await asyncio.sleep(quiet_in)
+                    else:
+                        return
+        except TimeoutError:
+            pass
 
     def pending(self, key: WorkloadKey | None = None) -> int:
         """How many requests wait, for one workload or for all."""

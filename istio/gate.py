@@ -56,7 +56,7 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 
 CHANCE_METADATA = "x-layby-chance"
 CHANCES_METADATA = "x-layby-chances"
-REQUEST_ATTRIBUTES = ("xds.cluster_name", "xds.route_name")
+REQUEST_ATTRIBUTES = ("xds.cluster_name",)
 
 MAX_CHANCES = 5
 MAX_MESSAGE_TIMEOUT_SECONDS = 3600.0  # Envoy refuses more
@@ -167,7 +167,6 @@ def _hold(options: GateOptions, chance: int) -> TypedExtensionConfig:
         ),
         request_attributes=list(REQUEST_ATTRIBUTES),
         message_timeout=timedelta(seconds=options.message_timeout_seconds),
-        max_message_timeout=timedelta(seconds=MAX_MESSAGE_TIMEOUT_SECONDS),
         stat_prefix="layby",
     )
     return _extension(f"layby.hold.{chance}", processor)

@@ -86,8 +86,9 @@ class ReadinessConfig(_Section):
 class HoldConfig(_Section):
     """How long and how many requests are parked while the workload is asleep."""
 
-    timeout: Duration = Field(default=60.0, gt=0, le=3600)
-    """A request parked for longer is answered 504; Envoy waits an hour at most."""
+    timeout: Duration = Field(default=60.0, gt=0, le=3590)
+    """A request parked for longer is answered 504; Envoy, which waits an hour at most, must not
+    give up first: it would let the request go on."""
     max_pending: int = Field(default=1000, ge=1, strict=True)
     """One more parked request than this is answered 503 with Retry-After."""
 

@@ -7,6 +7,7 @@ Imports only the standard library, so that anything may use it.
 import asyncio
 import logging
 import os
+import signal
 import sys
 import uuid
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -16,6 +17,8 @@ from local import reaper
 from local.reaper import Group
 
 MARKER = "LAYBY_RUN"
+START_MARKER = "LAYBY_WORKLOAD"
+"""Tells one start of a workload from all the others of the same run."""
 _PROGRAM = str(Path(reaper.__file__).resolve())
 _START_SECONDS = 10.0
 _EXIT_SECONDS = 10.0
@@ -35,9 +38,15 @@ class Guard:
     is found even if it was never adopted, left its group, or became a daemon.
     """
 
-    def __init__(self, *, grace_seconds: float = 2.0) -> None:
-        """Allow the processes this long between SIGTERM and SIGKILL once layby has gone."""
+    def __init__(self, *, grace_seconds: float = 2.0, scratch: Path | None = None) -> None:
+        """Prepare a guard.
+
+        Args:
+            grace_seconds: the time between SIGTERM and SIGKILL once layby has gone.
+            scratch: a folder of files to remove after that, if its name starts with `layby-`.
+        """
         self._grace_seconds = grace_seconds
+        self._scratch = scratch
         self._run = uuid.uuid4().hex
         self._groups: dict[int, Group] = {}
         self._process: Process | None = None
@@ -58,10 +67,13 @@ class Guard:
 
     async def start(self) -> None:
         """Start the guard process; on return it is on duty."""
-        arguments = (f"{MARKER}={self._run}", str(self._grace_seconds))
+        arguments = [f"{MARKER}={self._run}", str(self._grace_seconds)]
+        if self._scratch:
+            arguments.append(str(self._scratch.absolute()))
         # Neither a terminal's Ctrl-C nor the guard of a layby that runs this one as a workload may
         # take the guard for a workload: a session of its own, and no marker.
-        environment = {name: value for name, value in os.environ.items() if name != MARKER}
+        markers = (MARKER, START_MARKER)
+        environment = {name: value for name, value in os.environ.items() if name not in markers}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", _PROGRAM, *arguments,
             stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=environment, start_new_session=True,
@@ -82,6 +94,11 @@ class Guard:
         """Forget a process group that is no more."""
         if self._groups.pop(pgid, None):
             self._tell(f"-{pgid}\n")
+
+    def kill(self) -> None:
+        """End all that was adopted at once; the guard sees to the rest when layby ends."""
+        for group in self._groups.values():
+            group.signal(signal.SIGKILL)
 
     async def watch(self) -> None:
         """Replace the guard process whenever it dies, until closed or cancelled."""

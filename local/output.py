@@ -6,6 +6,7 @@ signals or groups.
 
 import asyncio
 import re
+import signal
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
@@ -134,6 +135,18 @@ class Output(asyncio.SubprocessProtocol):
     def _forward(self, stream: Stream, line: str) -> None:
         self._tails[stream].append(line)
         self._sink(stream, line)
+
+
+def ending(code: int) -> str:
+    """Say how a process ended, from its exit code as Python has it."""
+    return f"exited with code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _printable(line: str) -> str:

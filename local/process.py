@@ -11,21 +11,21 @@ import os
 import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from istio.address import TcpAddress
 from local.address import free_port, in_use
 from local.config import WorkloadConfig
-from local.output import Output, Stream
+from local.leftovers import Leftovers, pauses
+from local.output import Output, Stream, ending
 from local.readiness import Readiness
 from local.reaper import Group
 
 _FAILED_GRACE_SECONDS = 1.0
 """A workload that never served has little to put in order, and its failure should be told soon."""
 _KILL_SECONDS = 5.0
-_PAUSE_SECONDS = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Process:
         self._address: TcpAddress | None = None
         self._transport: asyncio.SubprocessTransport | None = None
         self._group: Group | None = None
+        self._leftovers = Leftovers()
         self._started_at = 0.0
         self._guarded = False
         self._asked = False
@@ -97,19 +98,13 @@ class Process:
             raise RuntimeError(f"{self._workload.name} is not ready")
         return self._address
 
-    @property
-    def last_lines(self) -> tuple[str, ...]:
-        """What it printed last on standard error, oldest first."""
-        return self._output.tail(Stream.STDERR)
-
     def epitaph(self) -> str:
         """Say how it ended, and its last words."""
         code = self._transport.get_returncode() if self._transport else None
         lived = f"after {self._output.ended_at - self._started_at:.1f} s"
         if code is None:
             return "still running"
-        ending = f"exited with code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-        return self._with_last_words(f"{ending} {lived}")
+        return self._with_last_words(f"{ending(code)} {lived}")
 
     async def start(self) -> TcpAddress:
         """Start it and wait until it is ready; otherwise leave nothing behind.
@@ -128,11 +123,13 @@ class Process:
     async def stop(self, grace_seconds: float | None = None) -> None:
         """End the whole group: SIGTERM, then SIGKILL for what is left after the grace.
 
-        It may be called at any time and repeatedly. If cancelled, it still kills, without waiting.
+        What has left the group is hunted afterwards, in what is left of the grace. It may be called
+        at any time and repeatedly. If cancelled, it still kills the group, without waiting.
         """
         if self._group is None:
             return
         grace = self._workload.stop.grace if grace_seconds is None else grace_seconds
+        polite_until = self._loop.time() + grace
         try:
             if grace > 0 and not self._asked:  # many programs take a second one for impatience
                 self._asked = True
@@ -149,6 +146,8 @@ class Process:
         self._release(self._group)
         if self._transport:  # a daemon outside the group may hold its pipes open
             self._transport.close()
+        if not await self._leftovers.end(self._group, polite_until - self._loop.time()):
+            log.warning("%s: a process that left its group survives", self._workload.name)
 
     async def _spawn(self) -> None:
         workload = self._workload
@@ -157,7 +156,7 @@ class Process:
         if workload.port is not None and in_use(workload.port):
             raise StartFailure(f"port {workload.port} is in use by another process")
         self._port = workload.port or free_port()
-        own = {"PORT": str(self._port), **self._guard.environment}
+        own = {"PORT": str(self._port), **self._leftovers.environment, **self._guard.environment}
         environment = {**os.environ, **workload.env, **own}
         arguments = workload.arguments(self._port)
         self._started_at = self._loop.time()
@@ -194,13 +193,14 @@ class Process:
         try:
             async with asyncio.timeout(within_seconds):
                 await self.exited.wait()
+                pause = pauses()
                 while group.is_alive():
-                    await asyncio.sleep(_PAUSE_SECONDS)
+                    await asyncio.sleep(next(pause))
                 return True
         except TimeoutError:
             return False
 
-    def _ended(self) -> None:
+    def _ended(self, pause: Iterator[float] | None = None) -> None:
         if self._killed and self._transport:
             self._transport.close()
         if self._group is None:
@@ -208,7 +208,8 @@ class Process:
         if not self._group.is_alive():
             self._release(self._group)
         elif self._killed:  # `stop` may have been cancelled, and see no more of it
-            self._loop.call_later(_PAUSE_SECONDS, self._ended)
+            pause = pause or pauses()
+            self._loop.call_later(next(pause), self._ended, pause)
 
     def _release(self, group: Group) -> None:
         if self._guarded:  # once: the number may be another workload's by the next time
@@ -222,13 +223,6 @@ class Process:
 
 def _log_line(name: str, _stream: Stream, line: str) -> None:
     log.info("%s: %s", name, line)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _reason(error: OSError | ValueError, program: str, folder: Path, path: str | None) -> str:

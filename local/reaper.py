@@ -3,7 +3,7 @@
 Run by its path with `-I -S`, to start at once: the standard library only, no other module of
 ours. Must not know workloads, only process groups and a marker in the environment.
 """
-# ruff: noqa: PTH112, PTH123, PTH208
+# ruff: noqa: PTH106, PTH108, PTH112, PTH114, PTH119, PTH123, PTH208
 # pathlib would add half to the start time
 
 import os
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 READY = b"ready\n"
 PROC = "/proc"
+SCRATCH_PREFIX = "layby-"
 _PAUSE_SECONDS = 0.02
 _QUIET_SECONDS = 0.1
 _KILL_SECONDS = 5.0
@@ -112,29 +113,49 @@ class Hunt:
     """
 
     def __init__(
-        self, groups: Iterable[Group], marker: str, *, by_process: bool = os.path.isdir(PROC)
+        self,
+        groups: Iterable[Group],
+        marker: str,
+        *,
+        by_process: bool = os.path.isdir(PROC),
+        quiet_seconds: float = _QUIET_SECONDS,
     ) -> None:
         self._groups = tuple(groups)
         self._marker = marker.encode()
         self._by_process = by_process
+        self._quiet_seconds = quiet_seconds
+        self._polite_until = self._end = self._last_seen = 0.0
         self._known: set[tuple[int, int]] = set()
         self._asked: set[Group | tuple[int, int]] = set()
 
     def run(self, grace_seconds: float) -> bool:
         """End everything, politely first; tell whether nothing is left."""
-        begun = last_seen = time.monotonic()
-        while (now := time.monotonic()) < begun + grace_seconds + _KILL_SECONDS:
-            left = self.look()
-            if left:
-                last_seen = now
-            elif now >= last_seen + _QUIET_SECONDS:
-                return True
-            if now < begun + grace_seconds:
-                self._ask(left)
-            else:
-                self._kill(left)
+        self.begin(grace_seconds)
+        while (cleared := self.round()) is None:
             time.sleep(_PAUSE_SECONDS)
-        return False
+        return cleared
+
+    def begin(self, grace_seconds: float) -> None:
+        """Count the grace from now on."""
+        self._last_seen = time.monotonic()
+        self._polite_until = self._last_seen + grace_seconds
+        self._end = self._polite_until + _KILL_SECONDS
+
+    def round(self) -> bool | None:
+        """Look and signal once; tell in the end whether nothing is left, before that None."""
+        now = time.monotonic()
+        left = self.look()
+        if left:
+            self._last_seen = now
+        elif now >= self._last_seen + self._quiet_seconds:
+            return True
+        if now >= self._end:
+            return False
+        if now < self._polite_until:
+            self._ask(left)
+        else:
+            self._kill(left)
+        return None
 
     def look(self) -> list[Stat] | list[Group]:
         """Find what is alive: members of the groups and their sessions, the marked, all below."""
@@ -193,8 +214,23 @@ def listen(lines: Iterable[bytes]) -> set[Group]:
     return set(groups.values())
 
 
+def remove_scratch(folder: str) -> None:
+    """Remove layby's scratch folder and the files in it; a folder of any other kind stays."""
+    if not os.path.basename(folder).startswith(SCRATCH_PREFIX) or os.path.islink(folder):
+        return
+    with suppress(OSError):  # layby has done it already, or there is a folder in it, not by layby
+        with os.scandir(folder) as entries:
+            files = [entry.path for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        for file in files:
+            os.unlink(file)
+        os.rmdir(folder)
+
+
 def main() -> None:
-    """Wait for the end of standard input, then hunt: `reaper.py NAME=MARKER GRACE_SECONDS`."""
+    """Wait for the end of standard input, then hunt.
+
+    `reaper.py NAME=MARKER GRACE_SECONDS [SCRATCH_FOLDER]`.
+    """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")  # keep no file system busy
@@ -202,7 +238,10 @@ def main() -> None:
     with suppress(OSError):  # layby may be gone already
         os.write(sys.stdout.fileno(), READY)
     groups = listen(sys.stdin.buffer)
-    sys.exit(0 if Hunt(groups, marker).run(grace_seconds) else 1)
+    cleared = Hunt(groups, marker).run(grace_seconds)
+    for folder in sys.argv[3:]:  # after the hunt: nobody is left to write to it
+        remove_scratch(folder)
+    sys.exit(0 if cleared else 1)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ Replicas = Annotated[int, Field(ge=1, le=10_000)]
 class Hold(Model):
     """How requests are parked while the workload has no ready endpoint."""
 
-    timeout: Annotated[float, Between("1ms", "1h")] = 60.0
+    timeout: Annotated[float, Between("1ms", "59m")] = 60.0
     """The longest that one request waits; after that it is answered 504. Make it longer than the
-    workload takes to start. Envoy gives up after an hour whatever is written here."""
+    workload takes to start. Envoy gives up after an hour and lets the request go on, so the longest
+    is a little less."""
     max_pending: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """How many requests may wait at once on one hold server; one more is answered 503 with
     Retry-After."""

@@ -53,11 +53,6 @@ class HoldQueue:
         backend = self._backends.get(key)
         return len(backend.waiting) if backend else 0
 
-    def oldest(self, key: WorkloadKey) -> float | None:
-        """When the request that has waited longest for a workload arrived."""
-        backend = self._backends.get(key)
-        return next((t.arrived for t in backend.waiting.values()), None) if backend else None
-
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> list[Ticket]:
         """Take the whole new set of workloads; return the tickets of those that are gone.
 

@@ -9,8 +9,9 @@ from controller.app import Controller
 from controller.demand import Demand
 from controller.settings import Settings
 from kube.resource import Key
+from tests.controller import objects
 from tests.controller.cluster import Cluster
-from tests.controller.objects import asleep, namespace
+from tests.controller.objects import asleep
 
 
 class FakeDemand:
@@ -40,9 +41,9 @@ class FakeDemand:
         """Tell a listener."""
         self._listeners.append(listener)
 
-    def say(self, name: str, **demand) -> None:
+    def say(self, name: str, *, namespace: str = "shop", **demand) -> None:
         """Have another demand from now on, and tell."""
-        key = Key("shop", name)
+        key = Key(namespace, name)
         self.demands[key] = asleep(**{"quiet": 0.0, **demand})
         self._since[key] = asyncio.get_running_loop().time()
         for listener in self._listeners:
@@ -91,7 +92,7 @@ class Running:
 def cluster():
     """A cluster with the namespaces that there always are."""
     cluster = Cluster()
-    cluster.have(*map(namespace, ("shop", "istio-system", "layby-system", "kube-system")))
+    cluster.have(*map(objects.namespace, ("shop", "istio-system", "layby-system", "kube-system")))
     return cluster
 
 

@@ -295,6 +295,33 @@ async def test_emptied_with_nobody_waiting_returns_at_once(throttler, looptime):
     assert looptime == 0
 
 
+async def test_emptied_waits_for_whoever_was_let_go_too_early(throttler, looptime):
+    """Refused on its next chance, such a request would have been lost by the drain."""
+    loop = asyncio.get_running_loop()
+    (task,) = await park(throttler)
+    loop.call_later(2, throttler.endpoints_changed, CART, 1)
+    draining = asyncio.create_task(throttler.emptied(60, comeback=0.1))
+    assert await task == RELEASED
+    throttler.endpoints_changed(CART, 0)
+    await asyncio.sleep(0.05)
+    (again,) = await park(throttler, chance=LAST)
+    await asyncio.sleep(3)
+    assert not draining.done()
+    throttler.endpoints_changed(CART, 1)
+    assert await again == RELEASED
+    await draining
+    assert float(looptime) == pytest.approx(5.15, abs=0.03)
+
+
+async def test_emptied_waits_for_whoever_was_let_go_just_before(throttler, looptime):
+    """Nobody is parked at that moment, and yet one may be on the way back."""
+    (task,) = await park(throttler)
+    throttler.endpoints_changed(CART, 1)
+    assert await task == RELEASED
+    await throttler.emptied(60, comeback=0.1)
+    assert float(looptime) == pytest.approx(0.1, abs=0.02)
+
+
 async def test_it_shows_what_it_holds(throttler):
     """State that a failing test or a debugger can read."""
     (task,) = await park(throttler)

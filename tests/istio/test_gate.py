@@ -128,7 +128,7 @@ def test_only_request_headers_cross_to_the_server_and_its_loss_fails_open():
     assert ("SEND", "SKIP") == (mode.request_header_mode.name, mode.response_header_mode.name)
     assert ("NONE", "NONE") == (mode.request_body_mode.name, mode.response_body_mode.name)
     assert ("SKIP", "SKIP") == (mode.request_trailer_mode.name, mode.response_trailer_mode.name)
-    assert ["xds.cluster_name", "xds.route_name"] == hold.request_attributes
+    assert ["xds.cluster_name"] == hold.request_attributes
 
 
 def test_options_reach_the_filters():

@@ -45,7 +45,7 @@ def of_workload(refusal: Refusal, fields: str) -> list[str]:
         ),
         (
             "  hold: {timeout: 2h}",
-            ":4: workloads[0].hold.timeout: input should be less than or equal to 3600 (got 2h)",
+            ":4: workloads[0].hold.timeout: input should be less than or equal to 3590 (got 2h)",
         ),
         (
             "  hold: {timeout: soon}",
@@ -53,7 +53,7 @@ def of_workload(refusal: Refusal, fields: str) -> list[str]:
         ),
         (
             "  hold: {timeout: .inf}",
-            ":4: workloads[0].hold.timeout: input should be less than or equal to 3600 (got .inf)",
+            ":4: workloads[0].hold.timeout: input should be less than or equal to 3590 (got .inf)",
         ),
         (
             "  idle: {after: 0}",

@@ -62,7 +62,7 @@ async def test_environment_folder_and_arguments_reach_the_process(
     assert [("shop", Stream.STDOUT, said)] == lines
 
 
-async def test_readiness_may_be_an_http_path(make: Make, eventually: Any):
+async def test_readiness_may_be_an_http_path(make: Make, eventually: Any, lines: Any):
     """A server may listen long before it can answer."""
     program = (
         "for status in (503, 200):\n"
@@ -76,7 +76,7 @@ async def test_readiness_may_be_an_http_path(make: Make, eventually: Any):
 
     await process.start()
 
-    await eventually(lambda: process.last_lines == ("answered",))
+    await eventually(lambda: lines == [("shop", Stream.STDERR, "answered")])
 
 
 @pytest.mark.parametrize(

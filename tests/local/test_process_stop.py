@@ -1,6 +1,7 @@
 """A workload's process is stopped with all its group, whoever is stubborn, frozen or cancelled."""
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.leftovers import pauses
 from local.output import Stream
 from local.process import Process, StartFailure
 from local.reaper import stat
@@ -204,7 +206,7 @@ async def test_frozen_program_is_killed(make: Make):
 
 
 async def test_daemon_that_holds_the_pipes_does_not_delay_the_stop(make: Make, child: Any):
-    """It left the group: that one is for the guard."""
+    """Nor does it survive it: with each idle stop, one more would be left."""
     process = make(family("os.setsid()"))
     await process.start()
     member = await child()
@@ -212,8 +214,42 @@ async def test_daemon_that_holds_the_pipes_does_not_delay_the_stop(make: Make, c
     async with asyncio.timeout(3):
         await process.stop(30)
 
+    assert not alive(member)
+
+
+async def test_stubborn_daemon_is_killed_after_the_grace(make: Make, child: Any):
+    """Having left the group, it still has no more time than the others."""
+    process = make(family(f"os.setsid(); {STUBBORN}"))
+    await process.start()
+    member = await child()
+
+    async with asyncio.timeout(3):
+        await process.stop(0.05)
+
+    assert not alive(member)
+
+
+async def test_daemon_of_another_start_is_left_alone(make: Make, child: Any, lines: Lines):
+    """Two workloads of one run differ in nothing else."""
+    other, process = make(family("os.setsid()")), make()
+    await other.start()
+    member = await child()
+    await process.start()
+
+    await process.stop()
+
     assert alive(member)
-    os.kill(member, signal.SIGKILL)
+    await other.stop()
+    assert not alive(member)
+
+
+def test_group_that_stays_is_looked_at_less_and_less_often():
+    """Each look goes through all processes, on the loop that serves the requests."""
+    first, *others = itertools.islice(pauses(), 20)
+
+    assert 0.01 == first
+    assert sorted(others) == others
+    assert 0.2 == others[-1]
 
 
 async def test_child_that_holds_the_pipes_does_not_delay_a_failed_start(make: Make, child: Any):

@@ -170,8 +170,6 @@ class HoldMachine(RuleBasedStateMachine):
         for key in WORKLOADS:
             waiting = self.of(key)
             assert len(waiting) == self.queue.pending(key) <= BOUND[key]
-            oldest = waiting[0].arrived if waiting else None
-            assert oldest == self.queue.oldest(key)
 
     @invariant()
     def it_asks_for_a_wake_or_has_somebody_due_exactly_while_somebody_waits(self):

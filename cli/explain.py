@@ -1,0 +1,107 @@
+"""`layby explain`: the chain from a TrafficHold to Envoy, and its first broken link."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from cli.cluster import ask, cluster_options, hold_named
+from crds.v1alpha1 import TrafficHold
+from kube.client import Kube
+from kube.discovery import Discovery
+from kube.errors import ForbiddenError, NotFoundError
+from kube.resource import ENDPOINT_SLICES, SERVICES, Key, Selection
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+class Link(NamedTuple):
+    """One fact: whether it is as it should be, what it is, and what to do if it is not."""
+
+    holds: bool
+    fact: str
+    advice: str = ""
+
+
+@click.command(short_help="Explain why a workload is held, or is not.")
+@click.argument("name")
+@cluster_options
+def explain(*, name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> None:
+    """Follow a TrafficHold from its spec to Envoy: target, Services, endpoints, gate, scaler.
+
+    Prints each fact; the first one that is not as it should be, with what to do, ends the chain
+    and makes the exit code 1.
+    """
+    broken = False
+
+    async def question(kube: Kube) -> None:
+        nonlocal broken
+        hold = await hold_named(kube, namespace, name)
+        async for link in _chain(kube, hold):
+            click.secho(
+                f"{'ok ' if link.holds else 'NO '} {link.fact}", fg=None if link.holds else "red"
+            )
+            if not link.holds:
+                click.echo(f"    {link.advice}")
+                broken = True
+                return
+
+    ask(kubeconfig, context, question)
+    if broken:
+        raise SystemExit(1)
+
+
+async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
+    async for link in _target(kube, hold):
+        yield link
+    for service in hold.status.services or hold.spec.services or ():
+        yield await _service(kube, hold.metadata.namespace, service.name)
+    if not hold.status.conditions:
+        yield Link(
+            False,
+            "the controller has not looked at it",
+            "see whether layby-controller runs: kubectl -n layby-system get pods",
+        )
+    for condition in hold.status.conditions:
+        said = f"{condition.type}: {condition.reason}: {condition.message}"
+        # What cannot be found out is no fault of the hold.
+        yield Link(condition.status != "False", said, "the message says what to do")
+    yield Link(True, f"phase {hold.status.phase}, {hold.status.pending or 0} requests parked")
+
+
+async def _target(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
+    ref = hold.spec.target_ref
+    what = f"{ref.kind} {ref.name}"
+    found = await Discovery(kube).find(ref.api_version, ref.kind)
+    if found is None or not found.has_scale:
+        yield Link(
+            False,
+            f"{ref.api_version} {ref.kind} cannot be scaled here",
+            "install the kind, or correct spec.targetRef",
+        )
+        return
+    try:
+        scale = await kube.get_scale(found.resource, Key(hold.metadata.namespace, ref.name))
+    except NotFoundError:
+        yield Link(False, f"there is no {what}", "create it, or correct spec.targetRef.name")
+        return
+    except ForbiddenError as error:
+        yield Link(True, f"{what}: you may not see its scale ({error.message})")
+        return
+    yield Link(True, f"{what} has {scale.desired} replicas asked for, {scale.current} running")
+
+
+async def _service(kube: Kube, namespace: str, name: str) -> Link:
+    try:
+        await kube.get(SERVICES, Key(namespace, name))
+    except NotFoundError:
+        return Link(False, f"there is no Service {name}", "create it, or correct spec.services")
+    labels = f"{SERVICE_LABEL}={name}"
+    slices = (await kube.list(Selection(ENDPOINT_SLICES, namespace, labels=labels))).items
+    ready = sum(
+        (endpoint.get("conditions") or {}).get("ready") is not False
+        for item in slices
+        for endpoint in item.get("endpoints") or ()
+    )
+    return Link(True, f"Service {name} has {ready} ready endpoints")
