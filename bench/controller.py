@@ -84,9 +84,11 @@ def measure(children: Children, count: int, seconds: float) -> dict[str, Any]:
     restarted = time.time()
     child.start()
     time.sleep(seconds / 2)
-    figures["restart_writes"] = len(list(writes(plane, restarted)))
+    again = list(writes(plane, restarted))
     child.stop()
-    return figures
+    for event in again:
+        sys.stderr.write(f"after the restart: {event['verb']} {event['requestURI']}\n")
+    return figures | {"restart_writes": len(again)}
 
 
 def install(plane: ControlPlane) -> None:

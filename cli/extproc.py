@@ -2,13 +2,13 @@
 
 import click
 
-from cli.service import serve
+from cli.service import serve, variables
 from cli.session import LEVELS, set_up_logging
 from extproc.mesh.app import run
 from extproc.settings import Settings
 
 
-@click.command(short_help="Run a hold server in a mesh.")
+@click.command(short_help="Run a hold server in a mesh.", epilog=variables(Settings))
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS),

@@ -1,19 +1,48 @@
-"""The `layby` command and its options for all; each subcommand is a module of its own."""
+"""The `layby` command: its subcommands by name, each loaded when it is asked for."""
+
+from importlib import import_module
+from typing import Final
 
 import click
 
 from cli import __version__
-from cli.controller import controller
-from cli.demo import demo
-from cli.explain import explain
-from cli.extproc import extproc
-from cli.local import local
-from cli.manifests import crds, envoyfilter
-from cli.scale import sleep, wake
-from cli.status import status
+
+SUBCOMMANDS: Final = {
+    "local": "cli.local",
+    "demo": "cli.demo",
+    "extproc": "cli.extproc",
+    "controller": "cli.controller",
+    "crds": "cli.manifests",
+    "envoyfilter": "cli.manifests",
+    "status": "cli.status",
+    "explain": "cli.explain",
+    "wake": "cli.scale",
+    "sleep": "cli.scale",
+}
+"""Where each subcommand is. What one of them imports (gRPC, Kubernetes, Envoy's whole API) takes a
+second, which `layby --version` and the shell's completion should not."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Subcommands(click.Group):
+    """A group whose commands are imported by need."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names, in the order in which a newcomer needs them."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Return a command by its name."""
+        module = SUBCOMMANDS.get(name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.command(
+    cls=Subcommands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="layby")
 def main() -> None:
     """Scale workloads to zero without losing a request.
@@ -22,20 +51,6 @@ def main() -> None:
     lets the request go on. A warm request never touches it.
     """
 
-
-for command in (
-    local,
-    demo,
-    extproc,
-    controller,
-    crds,
-    envoyfilter,
-    status,
-    explain,
-    wake,
-    sleep,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ Shared by `layby extproc` and `layby controller`. Must not know what they do.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from textwrap import wrap
 from typing import TypeVar
 
 import click
@@ -33,6 +34,19 @@ def serve(
         asyncio.run(_until_signalled(settings, run))
     except* (ConfigError, OSError) as group:
         raise click.ClickException("; ".join(str(e) for e in group.exceptions)) from group
+
+
+def variables(settings_type: type[BaseSettings]) -> str:
+    """Describe the environment variables of a service, for its help."""
+    prefix = settings_type.model_config.get("env_prefix", "")
+    lines = ["\b", "Environment variables:"]
+    for name, field in settings_type.model_fields.items():
+        default = field.default if field.default_factory is None else field.default_factory.__name__
+        lines.append(f"  {prefix}{name.upper()}  [{default!r}]")
+        lines += wrap(
+            field.description or "", 92, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    return "\n".join(lines)
 
 
 async def _until_signalled(

@@ -6,12 +6,14 @@ Shared by the subcommands that run one. Must not know what they do while it runs
 import asyncio
 import contextlib
 import logging
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -19,8 +21,14 @@ from local.app import LocalMesh
 from local.config import LocalConfig
 from local.envoy import EnvoyError
 from local.guard import GuardError
+from local.reaper import SCRATCH_PREFIX
 
 LEVELS = ("debug", "info", "warning", "error")
+ECHO = 0.3
+"""Seconds in which further signals are the first one again: a wrapper passes on the Ctrl-C that the
+terminal has sent to both of us."""
+
+log = logging.getLogger(__name__)
 
 Body = Callable[[LocalMesh], Coroutine[Any, Any, int]]
 """What to do while a mesh serves; returns the exit code."""
@@ -45,6 +53,8 @@ class _StandardError(logging.Handler):
 def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
     """Run `body` beside a mesh that serves; Ctrl-C or SIGTERM ends it, and the mesh drains.
 
+    A second one kills the mesh and ends this process.
+
     Returns:
         What `body` returned, `interrupted` if a signal ended it first.
 
@@ -52,7 +62,7 @@ def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
         click.ClickException: the mesh cannot be started, or did not stay up.
     """
     try:
-        with TemporaryDirectory(prefix="layby-") as folder:
+        with TemporaryDirectory(prefix=SCRATCH_PREFIX) as folder:
             code = asyncio.run(_run(config, Path(folder), body))
     except* (EnvoyError, GuardError, OSError) as group:
         raise click.ClickException(str(_first(group))) from group
@@ -60,14 +70,27 @@ def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
 
 
 async def _run(config: LocalConfig, folder: Path, body: Body) -> int | None:
+    loop = asyncio.get_running_loop()
     mesh = LocalMesh(config, folder)
     ready, stopping = asyncio.Event(), asyncio.Event()
-    for number in stop_signals():
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    impatience = Impatience()
     code = None
+
+    def on_signal(number: signal.Signals) -> None:
+        if impatience.grows_with(number, loop.time()):
+            _end_at_once(mesh, folder, number)
+        stopping.set()
+        if not ready.is_set():  # nobody is served yet who would have to be waited for
+            serving.cancel()
+
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(mesh.run(ready, stopping), name="mesh")
-        await ready.wait()
+        serving = tasks.create_task(mesh.run(ready, stopping), name="mesh")
+        for number in stop_signals():
+            loop.add_signal_handler(number, on_signal, number)
+        started = tasks.create_task(ready.wait(), name="ready")
+        await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        if started.cancel():
+            return None
         working = tasks.create_task(body(mesh), name="body")
         working.add_done_callback(lambda _: stopping.set())
         await stopping.wait()
@@ -75,6 +98,31 @@ async def _run(config: LocalConfig, folder: Path, body: Body) -> int | None:
         with contextlib.suppress(asyncio.CancelledError):
             code = await working
     return code
+
+
+class Impatience:
+    """Tells the signal that asks for an orderly end from one that asks for an end at once."""
+
+    def __init__(self) -> None:
+        self._first_at: float | None = None
+
+    def grows_with(self, number: signal.Signals, now: float) -> bool:
+        """Whether somebody has asked before, and asks again."""
+        if self._first_at is None:
+            self._first_at = now
+            return False
+        # A shell that ends with its terminal sends SIGHUP too, behind the kernel's.
+        return number is not signal.SIGHUP and now >= self._first_at + ECHO
+
+
+def _end_at_once(mesh: LocalMesh, folder: Path, number: signal.Signals) -> NoReturn:
+    """End this process now; its guard sees to what is left, as if it had been killed."""
+    log.warning("ending at once")
+    mesh.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(128 + number)
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:

@@ -17,6 +17,8 @@ REASON = "x-layby-reason"
 HELD_MS = "x-layby-held-ms"
 DETAIL_LIMIT = 512
 """Characters of detail that reach a client."""
+BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""Statuses whose answer has no body (RFC 9110)."""
 GRPC_OK, GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE = 0, 4, 14
 """https://grpc.io/docs/guides/status-codes/"""
 
@@ -74,15 +76,21 @@ def _answer(verdict: Verdict, style: Style, held: float, status: int, grpc_statu
         # Envoy makes it trailers-only, with the body as grpc-message.
         body = f"{verdict.cause.value}: {detail}".encode() if detail else b""
         return Answer(200, verdict.cause.value, tuple(headers), body, grpc_status)
-    headers.append(("content-type", style.value))
-    if verdict.outcome is Outcome.PROBED:
-        headers[-1] = ("content-type", Style.TEXT.value)
-        body = b"asleep\n"
-    elif style is Style.JSON:
-        body = _problem(verdict, status, detail)
-    else:
-        body = f"{status} {HTTPStatus(status).phrase}: {verdict.cause.value}\n{detail}\n".encode()
+    body, content_type = _body(verdict, style, status, detail)
+    if body:
+        headers.append(("content-type", content_type))
     return Answer(status, verdict.cause.value, tuple(headers), body)
+
+
+def _body(verdict: Verdict, style: Style, status: int, detail: str) -> tuple[bytes, str]:
+    if status in BODILESS:
+        return b"", ""
+    if verdict.outcome is Outcome.PROBED:
+        return b"asleep\n", Style.TEXT.value
+    if style is Style.JSON:
+        return _problem(verdict, status, detail), style.value
+    words = f"{status} {HTTPStatus(status).phrase}: {verdict.cause.value}\n{detail}\n"
+    return words.encode(), style.value
 
 
 def _problem(verdict: Verdict, status: int, detail: str) -> bytes:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 
 from extproc.app import HoldServer
@@ -25,6 +26,9 @@ from local.xds import EndpointDiscovery
 log = logging.getLogger(__name__)
 
 NAMESPACE = "local"
+SOCKET = "layby.sock"
+LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+"""Bytes that a kernel takes for the path of a unix socket."""
 SETTLE = 0.01
 """Seconds that a local Envoy takes at first sight to apply an endpoint."""
 FAREWELL = 0.5
@@ -39,13 +43,14 @@ class LocalMesh:
 
     Args:
         config: what to run.
-        folder: a private, empty folder for sockets; short, for socket paths are.
+        folder: a private, empty folder for sockets; short, for socket paths are. If its name
+            starts with `layby-`, the guard removes it in the end.
     """
 
     def __init__(self, config: LocalConfig, folder: Path) -> None:
         self.config = config
         self._folder = folder
-        self._guard = Guard()
+        self._guard = Guard(scratch=folder)
         self._endpoints = EndpointDiscovery()
         self.envoy = Envoy(folder, self._guard)
         self.supervisors: dict[WorkloadKey, Supervisor] = {}
@@ -77,22 +82,32 @@ class LocalMesh:
 
         Raises:
             EnvoyError: Envoy cannot be started, or ended by itself.
-            OSError: the listen address is taken.
+            OSError: the listen address is taken, or the folder has an unsuitable name.
         """
+        _check_sockets(self._folder / SOCKET, self.envoy.admin_socket)
         _check_free(self.config.listen.host, self.config.listen.port)
-        await self._guard.start()
+        try:
+            await self._guard.start()
+        except asyncio.CancelledError:
+            await self._guard.close()
+            raise
         try:
             await self._serve(ready, stopping)
         finally:
             await self._guard.close()
 
+    def kill(self) -> None:
+        """End the workloads and Envoy at once, whatever runs; this process should end next."""
+        self._guard.kill()
+
     async def _serve(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        unix = self._folder / "layby.sock"
-        await self.hold.start(f"unix:{unix}")
-        self.hold.replace({key: _workload(key, s.config) for key, s in self.supervisors.items()})
-        await self.hold.ready()
+        unix = self._folder / SOCKET
+        workloads = {key: _workload(key, s.config) for key, s in self.supervisors.items()}
         try:
-            await self.envoy.start(self._bootstrap(unix), concurrency=os.cpu_count() or 1)
+            await self.hold.start(f"unix:{unix}")
+            self.hold.replace(workloads)
+            await self.hold.ready()
+            await self.envoy.start(self._bootstrap(unix), concurrency=_workers())
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(supervisor.run(self.hold), name=f"workload {key.name}")
@@ -158,6 +173,22 @@ def _workload(key: WorkloadKey, config: WorkloadConfig) -> Workload:
     probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in config.probes)
     hold = Hold(config.hold.timeout, config.hold.max_pending, config.release.per_second)
     return Workload(key, hold, probes, config.wake.backoff)
+
+
+def _workers() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_sockets(*paths: Path) -> None:
+    """Find out before gRPC does, which names neither the folder nor what is wrong with it."""
+    for path in paths:
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise OSError(f"too long for a unix socket: {path}; set TMPDIR to a shorter path")
+        if "%" in str(path):  # gRPC takes it for an escape
+            raise OSError(f"a unix socket must have no % in its path: {path}; set TMPDIR")
 
 
 def _check_free(host: str, port: int) -> None:

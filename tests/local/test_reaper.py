@@ -2,13 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from local.reaper import Group, Hunt, Stat, listen, processes, stat
+from local.reaper import Group, Hunt, Stat, listen, processes, remove_scratch, stat
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
 STUBBORN = """
@@ -82,6 +83,36 @@ def test_hunt_never_finds_itself():
 def test_reaper_follows_what_it_is_told(lines: list[bytes], expected: set[Group]):
     """A line may be cut short by layby's death; 0 and 1 would mean everybody."""
     assert expected == listen(lines)
+
+
+def test_scratch_folder_is_removed_with_its_files(tmp_path: Path):
+    """It would stay in /tmp after each sudden end."""
+    folder = tmp_path / "layby-1234"
+    folder.mkdir()
+    (folder / "envoy.json").write_text("{}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "a.sock"))
+
+    remove_scratch(str(folder))
+    remove_scratch(str(folder))
+
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["shop", "layby", "layby-link", "layby-nested"])
+def test_any_other_folder_stays(tmp_path: Path, name: str):
+    """Whatever a mistake makes of the path, nobody's files are lost."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "layby").mkdir()
+    (tmp_path / "layby-link").symlink_to(tmp_path / "shop")
+    (tmp_path / "layby-nested").mkdir()
+    below = tmp_path / name / "below"
+    below.mkdir()
+    (below / "precious").touch()
+
+    remove_scratch(str(tmp_path / name))
+
+    assert (below / "precious").exists()
 
 
 def test_process_name_cannot_confuse_the_reaper(tmp_path: Path):

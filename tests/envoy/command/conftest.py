@@ -50,6 +50,12 @@ class Layby:
         """All that it has printed."""
         return self._log.read_text()
 
+    @property
+    def folder(self) -> Path:
+        """Its scratch folder, as long as Envoy runs."""
+        (command,) = (c for c in marked(self._mark).values() if "--config-path" in c)
+        return Path(command.partition("--config-path ")[2].split(" ")[0]).parent
+
     async def says(self, words: str) -> None:
         """Wait until it has printed something."""
         await self._until(lambda: words in self.said)
@@ -113,7 +119,7 @@ def run_layby(envoy, tmp_path, until):
     assert envoy
 
     @asynccontextmanager
-    async def run(*workloads, port=None, **fields):
+    async def run(*workloads, port=None, await_start=True, **fields):
         port = port or free_port()
         config = {"listen": f"127.0.0.1:{port}", "workloads": workloads, **fields}
         file, log = tmp_path / "layby.yaml", tmp_path / "log"
@@ -132,7 +138,8 @@ def run_layby(envoy, tmp_path, until):
         layby = Layby(process, port, log, mark, until)
         try:
             async with asyncio.timeout(PATIENCE):
-                await until(lambda: "listening" in layby.said or process.returncode is not None)
+                if await_start:
+                    await until(lambda: "listening" in layby.said or process.returncode is not None)
                 yield layby
                 await until(lambda: not marked(mark))
         except BaseException:

@@ -35,8 +35,8 @@ async def test_stubborn_workload_is_killed_when_idle(run_mesh, workload, process
     assert {} == processes(mark)
 
 
-async def test_nothing_outlives_a_killed_layby(run_layby, workload):
-    """Processes that nobody knows of hold ports and memory for weeks."""
+async def test_nothing_outlives_a_killed_layby(run_layby, workload, until):
+    """Processes that nobody knows of hold ports and memory for weeks; folders pile up."""
     configs = [workload("stubborn", name="stubborn", prefixes=["/stubborn"]), workload()]
     async with run_layby(*configs) as layby:
         for path in ("/", "/stubborn"):
@@ -44,8 +44,11 @@ async def test_nothing_outlives_a_killed_layby(run_layby, workload):
                 assert 200 == (await answering).status
         words = ("web.py", "stubborn.py", "time.sleep", "envoy", "reaper.py")
         assert [word for word in words if layby.started(word)] == list(words)
+        folder = layby.folder
+        assert folder.is_dir()
         os.kill(layby.pid, signal.SIGKILL)
         assert -signal.SIGKILL == await layby.ends()
+        await until(lambda: not folder.exists())
 
 
 async def test_nothing_outlives_a_layby_killed_while_a_workload_starts(

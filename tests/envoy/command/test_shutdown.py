@@ -4,9 +4,12 @@ import asyncio
 import os
 import signal
 import socket
+import time
 
 import grpc
 import pytest
+
+from cli.session import ECHO
 
 pytestmark = pytest.mark.envoy
 
@@ -93,6 +96,56 @@ async def test_patience_of_a_drain_has_an_end(run_layby, workload, gate, until):
         assert 0 == await layby.ends()
 
 
+async def test_second_ctrl_c_ends_it_at_once(run_layby, workload, gate, until):
+    """Whoever presses it again has seen what there is to wait for; nothing is left behind."""
+    config = workload("web", "--open-when", gate, hold={"timeout": "10m"})
+    async with run_layby(config, workload("stubborn", name="stubborn", prefixes=["/stubborn"]),
+                         drain="10m") as layby:  # fmt: skip
+        async with layby.request("/stubborn") as answering:
+            assert 200 == (await answering).status
+        async with layby.request():
+            await until(lambda: layby.started("web.py"))
+            folder = layby.folder
+            assert folder.is_dir()
+            layby.interrupt()
+            await layby.says("draining: 1 parked")
+            again_at = time.monotonic() + ECHO
+            await until(lambda: time.monotonic() >= again_at)
+            layby.interrupt()
+            assert 128 + signal.SIGINT == await layby.ends(within=1.0)
+        assert "ending at once" in layby.said
+        assert not folder.exists()
+
+
+async def test_ctrl_c_passed_on_by_a_wrapper_still_drains(run_layby, workload, gate, until):
+    """The terminal has sent it already: it is one wish, not two."""
+    async with (
+        run_layby(workload("web", "--open-when", gate)) as layby,
+        layby.request() as answering,
+    ):
+        await until(lambda: layby.started("web.py"))
+        layby.interrupt()
+        layby.interrupt(signal.SIGTERM)
+        await layby.says("draining: 1 parked")
+        gate.touch()
+        assert 200 == (await answering).status
+        assert 0 == await layby.ends()
+
+
+async def test_ctrl_c_while_it_starts_ends_it(run_layby, workload, tmp_path, monkeypatch, until):
+    """An Envoy that hangs is the likeliest reason to press it."""
+    hangs = tmp_path / "envoy"
+    hangs.write_text("#!/bin/sh\n[ $1 = --version ] || exec sleep 60\n")
+    hangs.chmod(0o755)
+    monkeypatch.setenv("LAYBY_ENVOY", str(hangs))
+
+    async with run_layby(workload(), await_start=False) as layby:
+        await until(lambda: layby.started("sleep"))
+        layby.interrupt()
+        assert 0 == await layby.ends(within=2.0)
+        assert "" == layby.said
+
+
 async def test_idle_layby_ends_at_once(run_layby, workload):
     """Whoever presses Ctrl-C wants the prompt back."""
     async with run_layby(workload()) as layby:
@@ -108,7 +161,7 @@ async def test_death_of_envoy_is_the_end_of_all(run_layby, workload):
         (envoy,) = layby.started("--config-path")
         os.kill(envoy, signal.SIGKILL)
         assert 1 == await layby.ends()
-        assert "Error: Envoy ended with code -9" in layby.said
+        assert "Error: Envoy killed by SIGKILL: it said nothing" in layby.said
         assert "Traceback" not in layby.said
 
 
