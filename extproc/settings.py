@@ -21,9 +21,10 @@ class Settings(BaseSettings):
     """The cluster's DNS domain, as istiod has it."""
     max_pending: Annotated[int, Field(ge=1)] = 20_000
     """Requests parked here at once, of all workloads together; 23 kB of memory each."""
-    settle_seconds: Annotated[float, Field(ge=0, le=10)] = 0.12
-    """How long Envoy probably takes to learn of an endpoint: istiod's debounce is 100 ms. The
-    server learns better from requests that come back."""
+    settle_seconds: Annotated[float, Field(ge=0, le=10)] = 0.18
+    """How long Envoy takes at least to learn of an endpoint, with some margin: istiod's debounce
+    is 100 ms, and 110 to 130 ms are seen. The server learns longer waits from requests that come
+    back."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 20.0
     """How long a stopping server waits for what it has parked; less than the pod's grace."""
     hand_over: bool = True

@@ -17,7 +17,9 @@ class Settle:
     """The wait between "ready" and "let go", learnt from requests that came back.
 
     Args:
-        first: the wait before anything has been learnt.
+        first: the wait before anything has been learnt, and the shortest at any time. A wait that
+            crept down to Envoy's very latency would let requests go just as its update comes, when
+            its main thread already counts an endpoint that its workers do not have yet.
         ceiling: the longest wait it will learn.
         last_chance: how long an early request waits on its last chance, where patience costs a
             little time and impatience costs the request.
@@ -26,6 +28,7 @@ class Settle:
     def __init__(self, *, first: float, ceiling: float = 2.0, last_chance: float = 5.0) -> None:
         self._ceiling = ceiling
         self._last_chance = last_chance
+        self._first = first
         self.wait = first
 
     def came_back(self, lag: float) -> None:
@@ -34,7 +37,7 @@ class Settle:
 
     def kept(self) -> None:
         """Another release is due: try a slightly shorter wait, lest one slow day last for ever."""
-        self.wait *= DECAY
+        self.wait = max(self._first, self.wait * DECAY)
 
     def pause(self, chance: Chance, since_ready: float) -> float:
         """How long to keep a request that Envoy could not route though the endpoint is ready.
