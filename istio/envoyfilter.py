@@ -15,6 +15,7 @@ from istio.protojson import to_dict
 
 HOLD_CLUSTER = "outbound|9002||layby-extproc.layby-system.svc.cluster.local"
 """The cluster that istiod makes for the hold servers' Service, as Layby is installed."""
+PRIORITY = 10
 MANAGER = "envoy.filters.network.http_connection_manager"
 LOG_FLUSH_SECONDS = 0.5
 LOG_INTERVAL_SECONDS = 5.0
@@ -41,6 +42,8 @@ def envoy_filter(
         "kind": "EnvoyFilter",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
+            # With a priority, so that istiod applies it behind filters that others insert.
+            "priority": PRIORITY,
             "configPatches": [
                 *(_before_router(context, part) for context in contexts for part in filters),
                 *(_logging(context, options.cluster_name) for context in contexts),

@@ -188,7 +188,7 @@ def _check_sockets(*paths: Path) -> None:
         if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
             raise OSError(f"too long for a unix socket: {path}; set TMPDIR to a shorter path")
         if "%" in str(path):  # gRPC takes it for an escape
-            raise OSError(f"a unix socket must have no % in its path: {path}; set TMPDIR")
+            raise OSError(f"a unix socket must have no % in its path: {path}; change TMPDIR")
 
 
 def _check_free(host: str, port: int) -> None:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 ASK_TIMEOUT = 5.0
+LAST_WORDS = 1.0
 WORDS = 5
 """Lines of Envoy's log that an error message quotes."""
 ROUTINE = "no configured limit to the number of allowed active downstream connections"
@@ -150,7 +151,7 @@ class Envoy:
         while "LIVE" not in await self.ask("GET", "/ready"):
             if self._process and self._process.returncode is not None:
                 code = self._process.returncode
-                raise EnvoyError(f"Envoy {ending(code)} while starting: {self.last_words()}")
+                raise EnvoyError(f"Envoy {ending(code)} while starting: {await self._farewell()}")
             await asyncio.sleep(0.02)
 
     async def ask(self, method: str, path: str) -> str:
@@ -197,7 +198,7 @@ class Envoy:
         if self._process is None:
             raise RuntimeError("Envoy has not been started")
         code = await self._process.wait()
-        raise EnvoyError(f"Envoy {ending(code)}: {self.last_words()}")
+        raise EnvoyError(f"Envoy {ending(code)}: {await self._farewell()}")
 
     async def close_listeners(self) -> None:
         """Accept no new connection, and have those open end with their next answer."""
@@ -219,8 +220,10 @@ class Envoy:
         if self._reader:
             await self._reader
 
-    def last_words(self) -> str:
-        """The last lines that Envoy logged."""
+    async def _farewell(self) -> str:
+        """The last lines that Envoy logged; its end is often heard of before them."""
+        if self._reader:
+            await asyncio.wait({self._reader}, timeout=LAST_WORDS)
         return " | ".join(self._words) or "it said nothing"
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -77,7 +77,8 @@ def keeping(new: Directory, old: Directory, lingering: Iterable[WorkloadKey]) ->
     if not kept:
         return new
     where = {key: place for place, key in old.keys.items()}
-    places = {where[key]: key for key in kept if where[key] not in new.keys}
+    # One that another hold took the place of has none any more.
+    places = {where[key]: key for key in kept if key in where and where[key] not in new.keys}
     by_service = {service: list(places) for service, places in new.by_service.items()}
     for place in places:
         by_service.setdefault(Key(place.namespace, place.service), []).append(place)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from crds.v1alpha1 import TrafficHold
@@ -70,11 +71,17 @@ class ScaleWaker:
     def wake(self, key: WorkloadKey) -> None:
         """Start a workload, unless that goes on already."""
         hold = Key(key.namespace, key.name)
-        if hold in self._tasks or self._group is None:
+        last = self._tasks.get(hold)
+        # One that has just ended is still here, but does not know of whoever has just come.
+        if self._group is None or (last and not last.done()):
             return
         task = self._group.create_task(self._wake(hold), name=f"wake {key}")
         self._tasks[hold] = task
-        task.add_done_callback(lambda _: self._tasks.pop(hold, None))
+        task.add_done_callback(partial(self._ended, hold))
+
+    def _ended(self, hold: Key, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(hold) is task:
+            del self._tasks[hold]
 
     async def _wake(self, key: Key) -> None:
         retry = FIRST_RETRY_SECONDS

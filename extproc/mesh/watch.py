@@ -47,15 +47,16 @@ class MeshWatch:
         self._informers = (self._holds, self._services, self._slices)
         self._hold_server: HoldServer | None = None
         self._stale = False
+        self._known = asyncio.Event()
+        self._again: asyncio.TimerHandle | None = None
 
     def find(self, cluster: str) -> WorkloadKey | None:
         """The workload behind an Envoy cluster, if it is held."""
         return self.directory.find(cluster)
 
     async def synced(self) -> None:
-        """Wait until everything has been listed once."""
-        for informer in self._informers:
-            await informer.synced.wait()
+        """Wait until everything has been listed once, and the hold server told."""
+        await self._known.wait()
 
     async def run(self, hold_server: HoldServer) -> None:
         """Keep `hold_server` told until cancelled."""
@@ -66,6 +67,11 @@ class MeshWatch:
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(informer.run(), name=repr(informer))
+            for informer in self._informers:
+                await informer.synced.wait()
+            # Not by an event: there may be nothing at all, and that has to be known too.
+            self._rebuild()
+            self._known.set()
 
     def _rebuild_soon(self, _change: Change) -> None:
         """Once for all that one turn of the loop brings: a list is thousands of changes."""
@@ -75,7 +81,8 @@ class MeshWatch:
 
     def _rebuild(self) -> None:
         self._stale = False
-        if self._hold_server is None:
+        # Until all is listed, requests wait: a hold whose Service has yet to come is no hold.
+        if self._hold_server is None or not all(i.synced.is_set() for i in self._informers):
             return
         holds = _parsed(self._holds.store.snapshot().values())
         services = self._services.store.snapshot()
@@ -84,8 +91,11 @@ class MeshWatch:
         lingering = [key for key in self.directory.workloads if throttler.pending(key)]
         # Whoever already waits for a hold that is deleted gets the workload all the same.
         self.directory = keeping(new, self.directory, lingering)
+        if self._again:
+            self._again.cancel()
+            self._again = None
         if len(self.directory.workloads) > len(new.workloads):
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._rebuild)
+            self._again = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._rebuild)
         self._hold_server.replace(self.directory.workloads)
         for service in self.directory.by_service:
             self._count(service)

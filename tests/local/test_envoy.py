@@ -1,4 +1,4 @@
-"""Envoy as layby starts it, played by shell scripts: which one is refused, how it is said to end."""
+"""Envoy as layby starts it, played by shell scripts: who is refused, and how an end is told."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ async def test_envoy_that_is_not_too_old_is_started(envoy: Script, version: str)
     """Nor is one refused that has a version of its own."""
     started = envoy(f"{VERSION.format(version)}echo I am up >&2; exit 3")
 
-    with pytest.raises(EnvoyError, match="exited with code 3 while starting: I am up$"):
+    with pytest.raises(EnvoyError, match=r"exited with code 3 while starting: I am up$"):
         await started.start({}, concurrency=1)
     await started.stop()
 
@@ -62,5 +62,5 @@ async def test_program_that_cannot_be_run_is_an_envoy_error(
     """A wrong path in `$LAYBY_ENVOY`."""
     monkeypatch.setenv("LAYBY_ENVOY", str(tmp_path / "missing"))
 
-    with pytest.raises(EnvoyError, match="^Envoy cannot be started: .*missing"):
+    with pytest.raises(EnvoyError, match=r"^Envoy cannot be started: .*missing"):
         await Envoy(tmp_path, Guard()).start({}, concurrency=1)

@@ -229,7 +229,7 @@ async def test_stubborn_daemon_is_killed_after_the_grace(make: Make, child: Any)
     assert not alive(member)
 
 
-async def test_daemon_of_another_start_is_left_alone(make: Make, child: Any, lines: Lines):
+async def test_daemon_of_another_start_is_left_alone(make: Make, child: Any):
     """Two workloads of one run differ in nothing else."""
     other, process = make(family("os.setsid()")), make()
     await other.start()

@@ -1,0 +1,59 @@
+import pytest
+from pydantic import ValidationError
+
+from extproc.settings import Settings
+
+
+def test_every_setting_has_a_default_within_its_own_bounds():
+    """Nothing has to be said for it to work."""
+    assert Settings() == Settings(**Settings().model_dump())
+
+
+def test_they_are_read_from_the_environment(monkeypatch):
+    """As a pod has them."""
+    said = {
+        "LISTEN": "127.0.0.1:1",
+        "NAMESPACE": "shop",
+        "DOMAIN": "example.org",
+        "MAX_PENDING": "5",
+        "SETTLE_SECONDS": "0",
+        "DRAIN_SECONDS": "7",
+        "HAND_OVER": "false",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(f"LAYBY_EXTPROC_{name}", value)
+    expected = {
+        "listen": "127.0.0.1:1",
+        "namespace": "shop",
+        "domain": "example.org",
+        "max_pending": 5,
+        "settle_seconds": 0.0,
+        "drain_seconds": 7.0,
+        "hand_over": False,
+    }
+    assert expected == Settings().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_PENDING", "0"),
+        ("MAX_PENDING", "many"),
+        ("SETTLE_SECONDS", "-1"),
+        ("SETTLE_SECONDS", "11"),
+        ("DRAIN_SECONDS", "-1"),
+        ("DRAIN_SECONDS", "3601"),
+        ("HAND_OVER", "perhaps"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(monkeypatch, name, value):
+    """At the start, and not when the first request is parked."""
+    monkeypatch.setenv(f"LAYBY_EXTPROC_{name}", value)
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert [(name.lower(),)] == [problem["loc"] for problem in error.value.errors()]
+
+
+def test_each_has_a_sentence_that_says_what_it_is():
+    """`layby extproc --help` prints them."""
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,114 @@
+import pytest
+
+from feed.board import STALE_SECONDS, YOUNG_SECONDS, Board, HoldName, Share
+
+CART, BOOK = HoldName("shop", "cart"), HoldName("shop", "book")
+NOW = 1000.0
+OLD = YOUNG_SECONDS + 1
+
+
+@pytest.fixture
+def board():
+    """A board on which two hold servers have reported, both for long enough."""
+    board = Board()
+    board.expect(["a", "b"], NOW - 100)
+    board.hear("a", {CART: Share(2, 3, 0.5, NOW - 9)}, OLD, NOW)
+    board.hear("b", {CART: Share(1, 4, 0.25, NOW - 2), BOOK: Share(0, 1, 0.1, NOW)}, OLD, NOW)
+    return board
+
+
+def test_it_is_the_sum_of_what_all_hold_servers_say(board):
+    """Each knows of the requests that came to it."""
+    assert Share(3, 7, 0.75, NOW - 2) == board.total(CART)
+    assert Share(0, 1, 0.1, NOW) == board.total(BOOK)
+    assert {CART, BOOK} == board.holds()
+
+
+def test_of_a_hold_that_was_never_asked_for_nothing_is_said(board):
+    """That is not the same as a request at some time."""
+    assert Share(0, 0, 0.0, None) == board.total(HoldName("shop", "other"))
+
+
+def test_a_report_replaces_the_last_one_of_the_same_server(board):
+    """What it leaves out is over."""
+    board.hear("b", {BOOK: Share(0, 0, 0.0, NOW)}, OLD, NOW + 1)
+    assert Share(2, 3, 0.5, NOW - 9) == board.total(CART)
+    board.hear("a", {}, OLD, NOW + 1)
+    assert {BOOK} == board.holds()
+
+
+def test_it_is_whole_when_every_server_was_heard_lately_and_is_old_enough(board):
+    """Only then may a workload be put to sleep."""
+    assert board.complete(NOW)
+
+
+@pytest.mark.parametrize("expected", [None, []])
+def test_with_no_server_known_it_is_not_whole(expected):
+    """Somebody has to have counted."""
+    board = Board()
+    if expected is not None:
+        board.expect(expected, NOW - 100)
+    board.hear("a", {}, OLD, NOW)
+    assert not board.complete(NOW)
+
+
+def test_a_server_that_has_not_been_heard_makes_it_less_than_whole(board):
+    """It may have parked a thousand requests."""
+    board.expect(["a", "b", "c"], NOW)
+    assert not board.complete(NOW)
+    board.hear("c", {}, OLD, NOW)
+    assert board.complete(NOW)
+
+
+@pytest.mark.parametrize(
+    ("silent", "expected"), [(STALE_SECONDS - 0.1, True), (STALE_SECONDS, False)]
+)
+def test_a_server_that_is_silent_makes_it_less_than_whole(board, silent, expected):
+    """It may be cut off, and count on all the same."""
+    board.hear("b", {}, OLD + silent, NOW + silent)
+    assert expected == board.complete(NOW + silent)
+    board.hear("a", {}, OLD + silent, NOW + silent)
+    assert board.complete(NOW + silent)
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(0.0, False), (YOUNG_SECONDS - 0.1, False), (YOUNG_SECONDS, True)]
+)
+def test_a_young_account_makes_it_less_than_whole(board, age, expected):
+    """Requests that were open before it began are named every few seconds only."""
+    board.hear("b", {}, age, NOW)
+    assert expected == board.complete(NOW)
+
+
+def test_an_account_grows_older_between_two_reports(board):
+    """Nobody has to say so."""
+    board.hear("b", {}, YOUNG_SECONDS - 2, NOW)
+    board.hear("a", {}, OLD, NOW)
+    assert not board.complete(NOW + 1)
+    assert board.complete(NOW + 2)
+
+
+def test_a_server_that_goes_takes_its_part_along_and_leaves_doubt(board):
+    """Its Envoys have yet to name to another what they have open."""
+    board.expect(["a"], NOW)
+    assert Share(2, 3, 0.5, NOW - 9) == board.total(CART)
+    assert {CART} == board.holds()
+    later = NOW + YOUNG_SECONDS
+    board.hear("a", {}, OLD, later - 0.1)
+    assert not board.complete(later - 0.1)
+    assert board.complete(later)
+
+
+def test_a_server_that_had_said_nothing_leaves_no_doubt(board):
+    """It came and went without a request."""
+    board.expect(["a", "b", "c"], NOW)
+    board.expect(["a", "b"], NOW)
+    assert board.complete(NOW)
+
+
+def test_the_youngest_account_bounds_what_can_be_said_of_quiet(board):
+    """Before it nobody was counting everything."""
+    assert pytest.approx(OLD + 3) == board.youngest(NOW + 3)
+    board.hear("b", {}, 1.0, NOW + 3)
+    assert pytest.approx(1.0) == board.youngest(NOW + 3)
+    assert Board().youngest(NOW) is None

@@ -1,0 +1,114 @@
+import asyncio
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from feed.board import HoldName, Share
+from feed.feed_pb2 import Report, WatchRequest
+from feed.service import HEARTBEAT_SECONDS, LOOK_SECONDS, SERVICE, FeedService
+from tests.feed.feeds import serving
+
+CART = HoldName("shop", "cart")
+ON_A_CLOCK = pytest.mark.looptime
+
+
+class Said:
+    """What a service says to one listener, and when."""
+
+    def __init__(self) -> None:
+        self.shares: dict[HoldName, Share] = {}
+        self.reports: list[tuple[float, Report]] = []
+
+    async def listen(self, service: FeedService) -> None:
+        context: Any = None
+        async for report in service.watch(WatchRequest(), context):
+            self.reports.append((asyncio.get_running_loop().time(), report))
+
+    @property
+    def times(self) -> list[float]:
+        """When something was said."""
+        return [at for at, _ in self.reports]
+
+
+@asynccontextmanager
+async def listening():
+    """A service with one listener."""
+    said = Said()
+    service = FeedService(lambda: dict(said.shares))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(said.listen(service), name="listener")
+        yield service, said
+        service.close()
+
+
+@ON_A_CLOCK
+async def test_it_says_at_once_that_there_is_nothing():
+    """That there is no demand is worth as much as that there is some."""
+    async with listening() as (_, said):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert [Report(account_age_seconds=0.0)] == [report for _, report in said.reports]
+
+
+@ON_A_CLOCK
+async def test_while_nothing_changes_it_says_so_now_and_then():
+    """Silence is how a listener tells one that is cut off."""
+    async with listening() as (_, said):
+        await asyncio.sleep(3 * HEARTBEAT_SECONDS + LOOK_SECONDS)
+    assert pytest.approx([0.0, 2.0, 4.0, 6.0]) == said.times
+    ages = [report.account_age_seconds for _, report in said.reports]
+    assert pytest.approx(said.times) == ages
+
+
+@ON_A_CLOCK
+async def test_a_change_is_said_soon_and_whole():
+    """The first parked request must not wait for a heartbeat to be heard of."""
+    async with listening() as (_, said):
+        await asyncio.sleep(1.1)
+        said.shares[CART] = Share(2, 3, 0.5, asyncio.get_running_loop().time() - 1)
+        await asyncio.sleep(0.3)
+    (_, _), (at, report) = said.reports
+    assert 1.1 < at <= 1.1 + LOOK_SECONDS
+    (demand,) = report.holds
+    assert ("shop", "cart", 2, 3, 0.5) == (
+        demand.namespace,
+        demand.name,
+        demand.pending,
+        demand.in_flight,
+        demand.rate,
+    )
+    assert pytest.approx(at - 0.1) == demand.last_request_age_seconds
+
+
+@ON_A_CLOCK
+async def test_a_hold_without_a_request_is_left_out():
+    """There is nothing to tell of it."""
+    async with listening() as (_, said):
+        said.shares[CART] = Share()
+        await asyncio.sleep(0.1)
+    assert [] == list(said.reports[0][1].holds)
+
+
+async def test_closing_ends_every_stream_well(eventually):
+    """A listener then comes back at once, to whichever server takes over."""
+    service = FeedService(dict)
+    async with (
+        serving(service) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        watch: Any = channel.unary_stream(
+            f"/{SERVICE}/Watch",
+            request_serializer=WatchRequest.SerializeToString,
+            response_deserializer=Report.FromString,
+        )
+        calls = [watch(WatchRequest()) for _ in range(3)]
+        for call in calls:
+            assert isinstance(await call.read(), Report)
+        service.close()
+        async with asyncio.timeout(5):
+            assert [grpc.StatusCode.OK] * 3 == [await call.code() for call in calls]
+            late = watch(WatchRequest())
+            assert grpc.aio.EOF is await late.read()
+            assert grpc.StatusCode.OK == await late.code()
