@@ -44,14 +44,3 @@ class DemandSource(Protocol):
         wake has ended, and when the account becomes complete or is so no longer; not for each
         request. The listener does not wait, and must be called in the event loop.
         """
-
-
-class Unknown:
-    """Stands in where there is no demand feed: nothing is known, so nothing is put to sleep."""
-
-    def demand(self, _key: Key, /) -> Demand | None:
-        """Return none."""
-        return None
-
-    def subscribe(self, listener: Callable[[Key], None], /) -> None:
-        """Do nothing."""

@@ -58,6 +58,7 @@ class Targets:
         key = TargetKey(found.resource.group, ref.kind, namespace, ref.name)
         workload = self._world.workload(key)
         if workload is None:
+            self._world.learned.pop(key, None)
             text = f"there is no {ref.kind} {ref.name} in namespace {namespace}"
             return Missing(Accepted.TARGET_NOT_FOUND, text)
         return await self._completed(found.resource, workload)

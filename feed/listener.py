@@ -16,7 +16,15 @@ from feed.service import SERVICE
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-OPTIONS = (("grpc.keepalive_time_ms", 2_000), ("grpc.keepalive_timeout_ms", 1_000))
+OPTIONS = (
+    ("grpc.keepalive_time_ms", 2_000),
+    ("grpc.keepalive_timeout_ms", 1_000),
+    # A pod has its address long before it listens, and gRPC would wait two minutes between tries.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 250),
+    # That is how long it waits for a connection, of which there is no word from a node that died.
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+)
 
 
 class Listener:

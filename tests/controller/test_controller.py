@@ -3,50 +3,13 @@
 import pytest
 
 from kube.resource import (
-    DEPLOYMENTS,
     DESTINATION_RULES,
     ENVOY_FILTERS,
-    TRAFFIC_HOLDS,
-    Key,
 )
-from tests.controller.objects import deployment, endpoints, hold, rule, service
-from tests.kube.fake_api import FakeAnswer
+from tests.controller.looking import begin, cart, condition, reason, status
+from tests.controller.objects import deployment, hold, rule, service
 
 pytestmark = pytest.mark.looptime
-
-
-def cart(**more):
-    """Return all that a workload which is held consists of."""
-    return (deployment(**more), service(), endpoints(ready=more.get("replicas", 1)), hold())
-
-
-def condition(cluster, kind, name="cart"):
-    conditions = cluster.find(TRAFFIC_HOLDS, name)["status"].get("conditions", [])
-    return next((each for each in conditions if each["type"] == kind), None)
-
-
-def reason(cluster, kind, name="cart"):
-    found = condition(cluster, kind, name)
-    return found and found["reason"]
-
-
-def status(cluster, name="cart"):
-    return cluster.find(TRAFFIC_HOLDS, name)["status"]
-
-
-def replicas(cluster, name="cart"):
-    return cluster.find(DEPLOYMENTS, name)["spec"]["replicas"]
-
-
-def events(cluster):
-    return [item["reason"] for item in cluster.objects.values() if item.get("reportingController")]
-
-
-async def begin(running, *items):
-    running.cluster.have(*items)
-    running.start()
-    await running.settle(2.0)
-    running.cluster.writes.clear()
 
 
 async def test_a_traffic_hold_has_its_rule_its_status_and_the_gate(running):
@@ -87,122 +50,6 @@ async def test_a_restart_writes_nothing(running, cluster):
     await again.settle(10.0)
     assert {} == cluster.writes
     await again.stop()
-
-
-async def test_an_idle_workload_is_put_to_sleep_when_it_is_time(running):
-    """To the second, though no event comes."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    running.demand.say("cart")
-    await running.settle(295.0)
-    assert 1 == replicas(cluster)
-    cluster.writes.clear()
-    await running.settle(10.0)
-    assert 0 == replicas(cluster)
-    assert "Zero" == status(cluster)["phase"]
-    assert ["layby.dev/wake"] == cluster.find(TRAFFIC_HOLDS, "cart")["metadata"]["finalizers"]
-    once = ("trafficholds", "deployments/scale", "trafficholds/status")
-    assert dict.fromkeys(once, 1) == cluster.writes
-
-
-async def test_a_request_keeps_it_up(running):
-    """Each one begins the time anew."""
-    await begin(running, *cart())
-    for _ in range(10):
-        running.demand.say("cart", quiet=0.0)
-        await running.settle(200.0)
-    running.demand.say("cart", in_flight=1)
-    await running.settle(3600.0)
-    assert 1 == replicas(running.cluster)
-
-
-async def test_a_workload_that_wakes_is_followed(running):
-    """The hold server scales it; what is left to do here is to say so."""
-    await begin(running, *cart(replicas=0))
-    cluster = running.cluster
-    running.demand.say("cart", pending=3, in_flight=3)
-    await running.settle()
-    assert ("Waking", 3) == (status(cluster)["phase"], status(cluster)["pending"])
-    cluster.scale(deployment(), 1)
-    cluster.have(endpoints(ready=1))
-    running.demand.say("cart", in_flight=3)
-    await running.settle()
-    assert ("Warm", 0) == (status(cluster)["phase"], status(cluster)["pending"])
-
-
-async def test_whoever_starts_a_workload_by_hand_has_it_for_a_while(running):
-    """It has had no request for an hour, but somebody wants it up."""
-    await begin(running, *cart(replicas=0))
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle()
-    running.cluster.scale(deployment(), 1)
-    await running.settle(290.0)
-    assert 1 == replicas(running.cluster)
-    await running.settle(20.0)
-    assert 0 == replicas(running.cluster)
-
-
-async def test_somebody_else_who_scales_meanwhile_is_not_overruled(running):
-    """The number that was planned from is not there any more."""
-    await begin(running, *cart())
-    running.demand.say("cart", quiet=3600.0)
-    running.cluster.objects[DEPLOYMENTS.path_of(Key("shop", "cart"))]["spec"]["replicas"] = 5
-    await running.settle(300.0)
-    assert 5 == replicas(running.cluster)
-
-
-async def test_a_scaling_that_is_refused_is_told_and_tried_again(running):
-    """A role may be put right, and nobody tells."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    refusal = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}
-    cluster.next_is("patch", FakeAnswer(200, cluster.find(TRAFFIC_HOLDS, "cart")))
-    cluster.next_is("patch", FakeAnswer(403, refusal))
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle(310.0)
-    assert "Forbidden" == reason(cluster, "ScalerReady")
-    await running.settle(120.0)
-    assert 0 == replicas(cluster)
-
-
-async def test_a_traffic_hold_that_is_deleted_wakes_its_workload_first(running):
-    """Its requests go on being parked until there is somewhere to go."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle(310.0)
-    cluster.have(endpoints(ready=0))
-    cluster.delete(hold())
-    await running.settle()
-    assert 1 == replicas(cluster)
-    assert ("Terminating", "Zero") == (reason(cluster, "Ready"), status(cluster)["phase"])
-    cluster.have(endpoints(ready=1))
-    await running.settle()
-    assert cluster.find(TRAFFIC_HOLDS, "cart") is None
-    assert [] == cluster.names(DESTINATION_RULES), "it went with its owner"
-    assert ["layby"] == cluster.names(ENVOY_FILTERS), "the gate stays"
-    assert ["Slept", "Woken"] == events(cluster)
-
-
-async def test_a_traffic_hold_on_a_workload_that_is_up_goes_at_once(running):
-    """There is nothing to wait for."""
-    await begin(running, *cart())
-    running.cluster.delete(hold())
-    assert running.cluster.find(TRAFFIC_HOLDS, "cart") is None
-
-
-async def test_a_workload_that_does_not_start_does_not_keep_its_traffic_hold_for_ever(running):
-    """After as long as a request would have waited it goes."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle(310.0)
-    cluster.have(endpoints(ready=0))
-    gone = hold(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["layby.dev/wake"])
-    cluster.have({**gone, "status": status(cluster)})
-    await running.settle(5.0)
-    assert 1 == replicas(cluster)
-    assert cluster.find(TRAFFIC_HOLDS, "cart") is None
 
 
 async def test_the_older_of_two_has_the_workload_and_the_other_follows(running):
@@ -260,23 +107,6 @@ async def test_what_is_wrong_is_a_condition_until_it_is_put_right(running, items
     assert "Accepted" == reason(cluster, "Accepted")
 
 
-async def test_a_user_s_rule_is_made_room_for_and_never_touched(running):
-    """And when it goes, ours is there again."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    theirs = rule("theirs", spec={"trafficPolicy": {}})
-    cluster.have(theirs)
-    await running.settle()
-    assert ["theirs"] == cluster.names(DESTINATION_RULES)
-    assert "NotReadyCounted" == reason(cluster, "Attached")
-    assert "add to DestinationRule shop/theirs" in condition(cluster, "Attached")["message"]
-    assert {"destinationrules": 1, "trafficholds/status": 1} == cluster.writes
-    cluster.lose(theirs)
-    await running.settle()
-    assert ["layby-cart"] == cluster.names(DESTINATION_RULES)
-    assert "Unverified" == reason(cluster, "Attached")
-
-
 async def test_what_somebody_deletes_or_changes_of_ours_is_put_right(running):
     """A person who does so by mistake has it back in a second."""
     await begin(running, *cart())
@@ -290,18 +120,6 @@ async def test_what_somebody_deletes_or_changes_of_ours_is_put_right(running):
     assert gate["spec"] == found["spec"]
 
 
-async def test_the_gate_is_never_touched_by_a_sleep_or_a_wake(running):
-    """Each time it changes, every Envoy of the mesh drains its listeners."""
-    await begin(running, *cart())
-    cluster = running.cluster
-    for _ in range(3):
-        running.demand.say("cart", quiet=3600.0)
-        await running.settle(320.0)
-        assert 0 == replicas(cluster)
-        cluster.scale(deployment(), 1)
-    assert 0 == cluster.writes["envoyfilters"]
-
-
 async def test_without_a_traffic_hold_there_is_no_gate(running):
     """An install that nobody uses yet changes nothing in the mesh."""
     await begin(running, deployment(), service())
@@ -309,3 +127,33 @@ async def test_without_a_traffic_hold_there_is_no_gate(running):
     running.cluster.have(hold())
     await running.settle()
     assert ["layby"] == running.cluster.names(ENVOY_FILTERS)
+
+
+async def test_a_wildcard_rule_has_all_holds_looked_at(running):
+    """It may be for any of their hosts."""
+    await begin(running, *cart())
+    running.cluster.have(rule("all", namespace="istio-system", host="*.local"))
+    await running.settle()
+    assert "NotReadyCounted" == reason(running.cluster, "Attached")
+    assert "istio-system/all" in condition(running.cluster, "Attached")["message"]
+
+
+async def test_a_service_that_changes_is_looked_at(running):
+    """Whether it still leads here, and whether it still can be held."""
+    await begin(running, *cart())
+    cluster = running.cluster
+    cluster.have(service(clusterIP="None"))
+    await running.settle()
+    assert "ServiceUnsupported" == reason(cluster, "Accepted")
+    assert [] == cluster.names(DESTINATION_RULES)
+    cluster.have(service())
+    await running.settle()
+    assert "Accepted" == reason(cluster, "Accepted")
+
+
+async def test_pods_that_get_other_labels_are_another_s(running):
+    """The Service leads to nobody then."""
+    await begin(running, *cart())
+    running.cluster.have(deployment(pod={"app": "till"}))
+    await running.settle()
+    assert "NoServices" == reason(running.cluster, "Accepted")

@@ -5,6 +5,7 @@ import pytest
 from kube.errors import refused
 from kube.resource import DEPLOYMENTS, SCALED_OBJECTS, TRAFFIC_HOLDS, Key
 from tests.controller.cluster import MILLS
+from tests.controller.looking import begin, events, reason
 from tests.controller.objects import deployment, endpoints, hold, mill, scaled_object, service
 from tests.kube.fake_api import status as refusal
 
@@ -12,18 +13,6 @@ pytestmark = pytest.mark.looptime
 
 MILL = {"apiVersion": "example.org/v1", "kind": "Mill", "name": "mill"}
 LISTED = {"targetRef": MILL, "services": [{"name": "cart"}]}
-
-
-def reason(cluster, kind, name="cart"):
-    conditions = cluster.find(TRAFFIC_HOLDS, name)["status"]["conditions"]
-    return next(each["reason"] for each in conditions if each["type"] == kind)
-
-
-async def begin(running, *items):
-    running.cluster.have(*items)
-    running.start()
-    await running.settle(2.0)
-    running.cluster.writes.clear()
 
 
 @pytest.mark.parametrize("spec", [{"targetRef": MILL}, LISTED])
@@ -81,6 +70,23 @@ async def test_a_kind_that_is_not_served_yet_is_found_when_it_is(running):
     cluster.put(MILLS._replace(group="late.org"), late)
     await running.settle(60.0)
     assert "Accepted" == reason(cluster, "Accepted")
+
+
+async def test_a_kind_whose_scale_may_not_be_read_is_told(running):
+    """Its replicas are known from nowhere else."""
+    forbidden = refused(refusal(403, "Forbidden", "no"))
+    running.cluster.have(service(), hold(spec={"targetRef": MILL}), mill())
+    real = running.cluster.send
+
+    async def send(request):
+        if request.path.endswith("/scale"):
+            raise forbidden
+        return await real(request)
+
+    running.cluster.send = send
+    running.start()
+    await running.settle()
+    assert "TargetNotScalable" == reason(running.cluster, "Accepted")
 
 
 async def test_a_kind_that_may_not_be_listed_is_told(running):
@@ -149,9 +155,7 @@ async def test_a_rule_that_cannot_be_applied_is_told_and_tried_again(running):
 
     cluster.send = send
     await begin(running, deployment(), service(), endpoints(), hold())
-    told = [item for item in cluster.objects.values() if item.get("reportingController")]
-    assert "ApplyFailed" == told[0]["reason"]
-    assert "Warning" == told[0]["type"]
+    assert ["ApplyFailed"] == events(cluster)
     assert {} == cluster.find(TRAFFIC_HOLDS, "cart")["status"], "nothing is said that is not so"
     down = False
     await running.settle(60.0)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from kube.errors import refused
 from kube.resource import DEPLOYMENTS, HOLD_POLICIES, TRAFFIC_HOLDS
+from tests.controller.looking import begin, reason
 from tests.controller.objects import deployment, endpoints, hold, namespace, policy, service
+from tests.kube.fake_api import status as refusal
 
 pytestmark = pytest.mark.looptime
 
@@ -12,13 +15,6 @@ CART, TILL = (deployment(), service(), endpoints()), (deployment("till"), servic
 
 def status(cluster, name="all"):
     return cluster.find(HOLD_POLICIES, name, "")["status"]
-
-
-async def begin(running, *items):
-    running.cluster.have(*items)
-    running.start()
-    await running.settle(2.0)
-    running.cluster.writes.clear()
 
 
 async def test_a_policy_makes_traffic_holds_and_they_work(running):
@@ -136,3 +132,39 @@ async def test_it_ends_well_before_it_ever_led(running, cluster):
     await other.settle()
     await other.stop()
     assert running.leads
+
+
+async def test_one_that_cannot_be_made_keeps_none_of_the_others(running):
+    """Admission may refuse one namespace's, and it is tried again."""
+    cluster = running.cluster
+    real, down = cluster.send, True
+
+    async def send(request):
+        if request.verb == "apply" and request.path.endswith("/trafficholds/cart") and down:
+            raise refused(refusal(500, "InternalError", "webhook"))
+        return await real(request)
+
+    cluster.send = send
+    await begin(running, *CART, *TILL, policy())
+    assert ["till"] == cluster.names(TRAFFIC_HOLDS)
+    down = False
+    await running.settle(60.0)
+    assert ["cart", "till"] == cluster.names(TRAFFIC_HOLDS)
+
+
+async def test_a_policy_that_cannot_be_read_keeps_what_it_has(running):
+    """It was valid once. Deleting its TrafficHolds would wake a cluster."""
+    await begin(running, *CART, policy())
+    cluster = running.cluster
+    cluster.have(policy(spec={"priority": "high"}))
+    await running.settle()
+    assert ["cart"] == cluster.names(TRAFFIC_HOLDS)
+
+
+async def test_a_namespace_that_is_annotated_is_seen_at_once(running):
+    """Its traffic distribution makes istiod send endpoints that are not ready."""
+    await begin(running, *CART, hold())
+    cluster = running.cluster
+    cluster.have(namespace(annotations={"networking.istio.io/traffic-distribution": "PreferClose"}))
+    await running.settle()
+    assert "NotReadyCounted" == reason(cluster, "Attached")

@@ -1,10 +1,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import pytest
-
 from feed.board import Board, HoldName, Share
-from feed.feed_pb2 import Report
 from feed.listener import Listener
 from feed.service import FeedService
 from tests.feed.feeds import ScriptedFeed, report, serving
@@ -45,9 +42,11 @@ async def listening():
     rig = Rig()
     task = asyncio.create_task(rig.listener.run(), name="listener")
     await asyncio.sleep(0)
-    yield rig
-    task.cancel()
-    await asyncio.wait([task])
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
     assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("feed ")]
 
 
@@ -116,19 +115,18 @@ async def test_a_server_that_starts_again_is_heard_again(eventually):
 
 
 async def test_a_server_that_ends_its_stream_well_is_asked_again(eventually):
-    """It drains: what it has parked is counted for as long as it answers."""
-    service = FeedService(lambda: {CART: Share(1, 1, 0.0, 0.0)})
-    async with serving(service) as port, listening() as rig:
-        rig.listener.expect(at(port))
-        await eventually(lambda: rig.pending == 1)
-        service.close()
-        before = rig.changes
-        rig.listener.expect(at(port))
-        assert before + 1 == rig.changes
-        assert 1 == rig.pending, "what was heard last stands until it is stale"
+    """It drains, and another may be there at its address soon; what it said stands until then."""
+    first = FeedService(lambda: {CART: Share(1, 1, 0.0, 0.0)})
+    async with listening() as rig:
+        async with serving(first) as port:
+            rig.listener.expect(at(port))
+            await eventually(lambda: rig.pending == 1)
+            first.close()
+        assert 1 == rig.pending
+        async with serving(FeedService(dict), port):
+            await eventually(lambda: rig.pending == 0)
 
 
-@pytest.mark.timeout(10)
 async def test_a_server_that_is_slow_to_start_is_heard_as_soon_as_it_is_there(eventually):
     """A pod has its address long before it listens: gRPC would wait longer after each failure,
     up to two minutes, in which no workload could be put to sleep.
@@ -139,10 +137,10 @@ async def test_a_server_that_is_slow_to_start_is_heard_as_soon_as_it_is_there(ev
         rig.listener.expect(at(port))
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await eventually(lambda: loop.time() - began > 1.6)
+        await eventually(lambda: loop.time() - began > 1.2)
         feed = ScriptedFeed()
         async with serving(feed, port):
-            await eventually(lambda: rig.complete, within=1.2)
+            await eventually(lambda: rig.complete, within=1.5)
 
 
 async def test_what_is_expected_before_it_runs_is_only_noted():
@@ -151,5 +149,5 @@ async def test_what_is_expected_before_it_runs_is_only_noted():
     rig.listener.expect(at(1))
     assert 1 == rig.changes
     assert not rig.complete
-    rig.board.hear(*at(1), {}, Report(account_age_seconds=60).account_age_seconds, 0.0)
+    rig.board.hear(*at(1), {}, 60.0, 0.0)
     assert rig.board.complete(0.0)

@@ -1,0 +1,60 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+from envoy_data_plane.envoy.data.accesslog.v3 import AccessLogType
+
+from extproc.app import HoldServer
+from extproc.core.workload import Workload, WorkloadKey
+from extproc.mesh.shares import shares
+from feed.board import HoldName, Share
+from tests.extproc.fake_envoy import CLUSTER, connected, request_headers
+from tests.extproc.fake_waker import FakeWaker
+from tests.extproc.test_access_log import entry, message
+
+HTTP, ADMIN = WorkloadKey("shop", "cart", "cart:80"), WorkloadKey("shop", "cart", "cart:81")
+BOOK = WorkloadKey("shop", "book", "book:80")
+OTHERS = {
+    "outbound|81||cart.shop.svc.cluster.local": ADMIN,
+    "outbound|80||book.shop.svc.cluster.local": BOOK,
+}
+CART_NAME = HoldName("shop", "cart")
+
+
+@asynccontextmanager
+async def serving():
+    """A hold server for two ports of one hold and one of another, and an Envoy."""
+    clusters = {CLUSTER: HTTP, **OTHERS}
+    server = HoldServer(FakeWaker(), clusters.get, max_pending=100, settle=0.0)
+    port = await server.start("127.0.0.1:0")
+    server.replace({key: Workload(key) for key in clusters.values()})
+    try:
+        async with connected(port) as envoy:
+            yield server, envoy
+    finally:
+        await server.drain(0, hand_over=False)
+
+
+async def test_what_was_never_asked_for_is_left_out():
+    """Thousands of holds may be idle."""
+    async with serving() as (server, _):
+        assert {} == shares(server)
+
+
+async def test_the_ports_of_a_hold_make_one_share(eventually):
+    """It is the workload that sleeps, and not a port of it."""
+    async with serving() as (server, envoy):
+        began = asyncio.get_running_loop().time()
+        for cluster in (CLUSTER, *OTHERS):
+            await envoy.ask(request_headers(cluster))
+        await envoy.log(message(entry(AccessLogType.DownstreamStart)))
+        await eventually(lambda: server.demand(HTTP).in_flight == 1)
+        await eventually(lambda: server.throttler.pending() == 3)
+        found = shares(server)
+        assert {CART_NAME, HoldName("shop", "book")} == set(found)
+        cart = found[CART_NAME]
+        rates = server.demand(HTTP).rate + server.demand(ADMIN).rate
+        last = max(server.demand(key).last_request for key in (HTTP, ADMIN))
+        in_flight = server.demand(HTTP).in_flight + server.demand(ADMIN).in_flight
+        assert Share(2, in_flight, rates, last) == cart
+        assert last >= began
+        assert rates > 0
