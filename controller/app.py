@@ -103,11 +103,15 @@ class Controller:
             leading = group.create_task(self._leader.lead(self._act), name="leader")
             await stopping.wait()
             self._stopping.set()
+            patience = self._parts.stop_seconds
             if self.term is None:
                 leading.cancel()
+            # A term that has not begun yet, for the API server does not answer, does not end either.
+            _, late = await asyncio.wait([leading], timeout=patience + LAST_WORDS_SECONDS)
+            for task in late:
+                task.cancel()
             await asyncio.wait([leading])
-            patience = min(LAST_WORDS_SECONDS, self._parts.stop_seconds)
-            await asyncio.wait([telling], timeout=patience)
+            await asyncio.wait([telling], timeout=min(patience, LAST_WORDS_SECONDS))
             for task in (telling, watching):
                 task.cancel()
 

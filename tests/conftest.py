@@ -8,11 +8,6 @@ settings.register_profile("layby", derandomize=True, deadline=None, database=Non
 settings.load_profile("layby")
 
 
-def pytest_sessionstart():
-    """Leave no loop for the first test to open by asking for one; nobody would close it."""
-    asyncio.set_event_loop(None)
-
-
 @pytest.fixture
 def eventually():
     """Wait until a condition holds, for real time to pass is the only way with real sockets."""

@@ -168,3 +168,20 @@ async def test_a_namespace_that_is_annotated_is_seen_at_once(running):
     cluster.have(namespace(annotations={"networking.istio.io/traffic-distribution": "PreferClose"}))
     await running.settle()
     assert "NotReadyCounted" == reason(cluster, "Attached")
+
+
+async def test_it_ends_though_it_does_not_know_the_cluster_yet(running, cluster):
+    """Istio may not be installed, and whoever leads waits for its objects."""
+    real = cluster.send
+
+    async def send(request):
+        if request.path.endswith("/destinationrules"):
+            raise refused(refusal(404, "NotFound", "no such resource"))
+        return await real(request)
+
+    cluster.send = send
+    await begin(running, *CART, hold())
+    assert running.leads
+    assert not running.controller.informers.synced
+    await running.stop()
+    assert {} == cluster.writes
