@@ -106,7 +106,7 @@ class Controller:
             patience = self._parts.stop_seconds
             if self.term is None:
                 leading.cancel()
-            # A term that has not begun yet, for the API server does not answer, does not end either.
+            # A term that has not begun yet, for the API server is silent, does not end either.
             _, late = await asyncio.wait([leading], timeout=patience + LAST_WORDS_SECONDS)
             for task in late:
                 task.cancel()

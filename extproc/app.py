@@ -5,7 +5,7 @@ come from.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import grpc
 
@@ -82,9 +82,9 @@ class HoldServer:
         """The demand for a managed workload, as far as this server knows."""
         return self._access_log.demand(key, self.throttler.pending(key))
 
-    def touched(self) -> Iterator[WorkloadKey]:
-        """The workloads for which there has been any demand."""
-        return self._access_log.touched()
+    def touched(self) -> set[WorkloadKey]:
+        """Return the workloads for which there has been any demand."""
+        return {*self._access_log.touched(), *self.throttler.waited_for()}
 
     async def drain(self, patience: float, *, hand_over: bool) -> None:
         """End without losing a request. The order matters: nothing comes in behind what goes out.

@@ -111,6 +111,10 @@ class Throttler:
         """How many requests wait, for one workload or for all."""
         return self._queue.pending(key)
 
+    def waited_for(self) -> list[WorkloadKey]:
+        """Return the workloads that somebody waits for."""
+        return self._queue.waited_for()
+
     def wants_wake(self, key: WorkloadKey) -> bool:
         """Whether somebody waits for a workload that has no ready endpoint."""
         return self._queue.wants_wake(key)

@@ -47,7 +47,7 @@ def envoy_filter(
             "configPatches": [
                 *(_before_router(context, part) for context in contexts for part in filters),
                 *(_logging(context, options.cluster_name) for context in contexts),
-            ]
+            ],
         },
     }
 

@@ -53,6 +53,10 @@ class HoldQueue:
         backend = self._backends.get(key)
         return len(backend.waiting) if backend else 0
 
+    def waited_for(self) -> list[WorkloadKey]:
+        """Return the workloads that somebody waits for."""
+        return [key for key, backend in self._backends.items() if backend.waiting]
+
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> list[Ticket]:
         """Take the whole new set of workloads; return the tickets of those that are gone.
 

@@ -149,5 +149,6 @@ async def test_what_is_expected_before_it_runs_is_only_noted():
     rig.listener.expect(at(1))
     assert 1 == rig.changes
     assert not rig.complete
-    rig.board.hear(*at(1), {}, 60.0, 0.0)
+    (replica,) = at(1)
+    rig.board.hear(replica, {}, 60.0, 0.0)
     assert rig.board.complete(0.0)

@@ -91,7 +91,7 @@ async def test_a_hold_without_a_request_is_left_out():
     assert [] == list(said.reports[0][1].holds)
 
 
-async def test_closing_ends_every_stream_well(eventually):
+async def test_closing_ends_every_stream_well():
     """A listener then comes back at once, to whichever server takes over."""
     service = FeedService(dict)
     async with (

@@ -56,9 +56,7 @@ def test_ports_that_are_not_tcp_are_left_out():
 
 def test_a_hold_has_as_many_services_as_lead_to_it():
     """They wake the same workload."""
-    directory = made(
-        read_hold(services=("cart", "till")), services=[service(), service("till")]
-    )
+    directory = made(read_hold(services=("cart", "till")), services=[service(), service("till")])
     assert [CART_80, WorkloadKey("shop", "cart", "till:80")] == directory.of_hold(CART)
     assert directory.find("outbound|80||till.shop.svc.cluster.local")
 

@@ -109,17 +109,13 @@ async def test_ready_endpoints_let_requests_go():
 
 async def test_endpoints_that_are_there_already_are_known():
     """A hold may be made for a workload that runs."""
-    async with watching(
-        hold(), services=[service()], slices=[endpoints("cart", True)]
-    ) as rig:
+    async with watching(hold(), services=[service()], slices=[endpoints("cart", True)]) as rig:
         assert Outcome.READY == (await rig.ask()).outcome
 
 
 async def test_endpoints_that_go_are_noticed():
     """Whether their slice changes or goes with them."""
-    async with watching(
-        hold(), services=[service()], slices=[endpoints("cart", True)]
-    ) as rig:
+    async with watching(hold(), services=[service()], slices=[endpoints("cart", True)]) as rig:
         for change in (
             lambda: rig.api.put(ENDPOINT_SLICES, endpoints("cart")),
             lambda: rig.api.put(ENDPOINT_SLICES, endpoints("cart", True)),
@@ -136,9 +132,7 @@ async def test_endpoints_that_go_are_noticed():
 async def test_the_endpoints_of_several_slices_are_added_up():
     """There is one for each address family, and for each hundred endpoints."""
     second = endpoints("cart", True, name="cart-2")
-    async with watching(
-        hold(), services=[service()], slices=[endpoints("cart"), second]
-    ) as rig:
+    async with watching(hold(), services=[service()], slices=[endpoints("cart"), second]) as rig:
         assert Outcome.READY == (await rig.ask()).outcome
 
 
@@ -293,9 +287,7 @@ async def test_only_one_namespace_is_watched_if_told_so():
 
 async def test_little_is_kept_of_each_object():
     """There may be ten thousand Services in a cluster, and few are held."""
-    async with watching(
-        hold(), services=[service()], slices=[endpoints("cart", True)]
-    ) as rig:
+    async with watching(hold(), services=[service()], slices=[endpoints("cart", True)]) as rig:
         _, services, slices = rig.watch._informers
         (kept,) = services.store.snapshot().values()
         assert {"ports": [{"name": "http", "port": 80, "protocol": "TCP"}]} == kept["spec"]
