@@ -20,6 +20,7 @@ from typing import Any
 
 from extproc.app import HoldServer
 from extproc.core.workload import Hold, Workload, WorkloadKey
+from local.app import SETTLE
 
 KEY = WorkloadKey("bench", "cold")
 
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--max-pending", type=int, default=100_000)
     parser.add_argument("--max-pending-per-workload", type=int, default=100_000)
     parser.add_argument("--timeout", type=float, default=60.0)
-    parser.add_argument("--settle", type=float, default=0.01)
+    parser.add_argument("--settle", type=float, default=SETTLE)
     parser.add_argument("--patience", type=float, default=10.0)
     parser.add_argument("--hand-over", action="store_true")
     asyncio.run(serve(parser.parse_args()))

@@ -18,6 +18,8 @@ from extproc.processor import Processor
 from extproc.server import Server
 from extproc.throttler import Throttler, Waker
 
+FLUSH = 0.3
+"""Seconds that answers may take from here to the socket."""
 LAST_WORDS = 2.0
 """Seconds for answers that are on their way when the server stops."""
 COMEBACK = 0.1
@@ -108,4 +110,6 @@ class HoldServer:
                 self.throttler.drain()
             return
         self.throttler.drain()
+        # gRPC drops what it has not written yet when the server goes: measured, 22 of 100 answers.
+        await asyncio.sleep(FLUSH)
         await self._server.stop(LAST_WORDS)

@@ -134,6 +134,8 @@ def run_layby(envoy, tmp_path, until):
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                # Whoever runs the tests may ignore it (nohup), and layby obeys that.
+                preexec_fn=_hear_hangups,
             )
         layby = Layby(process, port, log, mark, until)
         try:
@@ -151,3 +153,7 @@ def run_layby(envoy, tmp_path, until):
             await process.wait()
 
     return run
+
+
+def _hear_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
