@@ -124,7 +124,7 @@ def test_a_cold_request_takes_the_pods_own_start_and_little_more(stack, web, nam
         f"added to the pod's own start: p50 {sorted(added)[15]:.3f} s, p99 {p99:.3f} s\n"
     )
     # The figure to look at is the p99; a busy machine must not fail a test.
-    assert middle < 0.4
+    assert sorted(added)[15] < 0.4
 
 
 async def test_a_thousand_at_once_wake_it_once_and_are_all_answered(stack, web, namespace, host):
