@@ -1,7 +1,7 @@
 """What a client is told when its request is not forwarded: the one function from verdict to HTTP.
 
-Bodies follow RFC 9457 where the client accepts JSON; gRPC clients get a gRPC status. Must not
-know how Envoy is told.
+Bodies follow RFC 9457 where the client accepts JSON, unless the workload's owner wants another;
+gRPC clients get a gRPC status. Must not know how Envoy is told.
 """
 
 import json
@@ -19,6 +19,8 @@ DETAIL_LIMIT = 512
 """Characters of detail that reach a client."""
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
 """Statuses whose answer has no body (RFC 9110)."""
+REDIRECT = HTTPStatus.TEMPORARY_REDIRECT
+"""Once the workload runs, its own URL is the right one again; the method stays what it is."""
 GRPC_OK, GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE = 0, 4, 14
 """https://grpc.io/docs/guides/status-codes/"""
 
@@ -69,17 +71,30 @@ def answer(verdict: Verdict, style: Style, held: float) -> Answer | None:
 
 def _answer(verdict: Verdict, style: Style, held: float, status: int, grpc_status: int) -> Answer:
     headers = [(REASON, verdict.cause.value), (HELD_MS, str(round(held * 1000)))]
-    if verdict.retry_after is not None:
-        headers.append(("retry-after", str(_seconds(verdict.retry_after))))
+    redirect = "" if style is Style.GRPC else verdict.fallback.redirect
+    if seconds := _retry_after(verdict, redirected=bool(redirect)):
+        headers.append(("retry-after", str(seconds)))
     detail = _printable(verdict.detail)
     if style is Style.GRPC:
         # Envoy makes it trailers-only, with the body as grpc-message.
         body = f"{verdict.cause.value}: {detail}".encode() if detail else b""
         return Answer(200, verdict.cause.value, tuple(headers), body, grpc_status)
+    if redirect:
+        headers.append(("location", redirect))
+        return Answer(REDIRECT, verdict.cause.value, tuple(headers), b"")
     body, content_type = _body(verdict, style, status, detail)
     if body:
         headers.append(("content-type", content_type))
     return Answer(status, verdict.cause.value, tuple(headers), body)
+
+
+def _retry_after(verdict: Verdict, *, redirected: bool) -> int | None:
+    """Whole seconds, rounded up: clients that are told less all come back too early."""
+    seconds = verdict.fallback.retry_after
+    # In a redirect it says how long to wait before following it: only who asks for that gets it.
+    if seconds is None and not redirected:
+        seconds = verdict.retry_after
+    return None if seconds is None else max(1, ceil(seconds))
 
 
 def _body(verdict: Verdict, style: Style, status: int, detail: str) -> tuple[bytes, str]:
@@ -87,6 +102,8 @@ def _body(verdict: Verdict, style: Style, status: int, detail: str) -> tuple[byt
         return b"", ""
     if verdict.outcome is Outcome.PROBED:
         return b"asleep\n", Style.TEXT.value
+    if verdict.fallback.body:
+        return verdict.fallback.body.encode(), verdict.fallback.content_type or Style.TEXT.value
     if style is Style.JSON:
         return _problem(verdict, status, detail), style.value
     words = f"{status} {HTTPStatus(status).phrase}: {verdict.cause.value}\n{detail}\n"
@@ -101,13 +118,9 @@ def _problem(verdict: Verdict, status: int, detail: str) -> bytes:
         "detail": detail,
         "reason": verdict.cause.value,
     }
-    if verdict.retry_after is not None:
-        problem["retryAfter"] = _seconds(verdict.retry_after)
+    if seconds := _retry_after(verdict, redirected=False):
+        problem["retryAfter"] = seconds
     return json.dumps(problem).encode()
-
-
-def _seconds(retry_after: float) -> int:
-    return max(1, ceil(retry_after))
 
 
 def _printable(text: str) -> str:

@@ -10,13 +10,14 @@ from functools import partial
 from typing import Protocol
 
 from extproc.core.backend import Ticket
-from extproc.core.hold import DRAINED, RELEASED, UNMANAGED, HoldQueue
-from extproc.core.outcome import Verdict
+from extproc.core.hold import RELEASED, UNMANAGED, HoldQueue
+from extproc.core.outcome import Outcome, Verdict
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, Workload, WorkloadKey
 
 log = logging.getLogger(__name__)
 
+ABANDONED = Verdict(Outcome.ABANDONED)
 BATCH = 256
 """Requests let go in one turn of the event loop: thousands at once would hold up everything else
 that the loop serves, the first of them included."""
@@ -32,12 +33,33 @@ class Waker(Protocol):
         """
 
 
-class Throttler:
-    """Holds requests until the workload can take them, the client leaves or patience ends."""
+class Observer(Protocol):
+    """Is told what becomes of requests. Must return at once, and must not raise."""
 
-    def __init__(self, queue: HoldQueue, waker: Waker) -> None:
+    def parked(self, ticket: Ticket, chance: Chance, position: int) -> None:
+        """A request waits from now on, the `position`-th in line at its workload's port."""
+
+    def ended(self, key: WorkloadKey, verdict: Verdict, held: float, ticket: Ticket | None) -> None:
+        """A request has its verdict, after `held` seconds; this is said once of each.
+
+        One that was parked has the ticket with which that was said; one that was answered at once
+        has none.
+        """
+
+
+class Throttler:
+    """Holds requests until the workload can take them, the client leaves or patience ends.
+
+    Args:
+        queue: decides.
+        waker: starts workloads.
+        observer: is told how requests end, if anybody wants to know.
+    """
+
+    def __init__(self, queue: HoldQueue, waker: Waker, observer: Observer | None = None) -> None:
         self._queue = queue
         self._waker = waker
+        self._observer = observer
         self._waiters: dict[int, asyncio.Future[Verdict]] = {}
         self._timers: dict[WorkloadKey, asyncio.TimerHandle] = {}
         self._last_verdict_at = float("-inf")
@@ -51,21 +73,32 @@ class Throttler:
         ticket = self._queue.arrive(key, now=loop.time(), chance=chance, request=request)
         if isinstance(ticket, Verdict):
             self._last_verdict_at = loop.time()
+            if self._observer:
+                self._observer.ended(key, ticket, 0.0, None)
             return ticket
+        # Unless there will be another: the client may leave at any moment, and even between the
+        # answer and its being heard.
+        verdict = ABANDONED
         waiter: asyncio.Future[Verdict] = loop.create_future()
         self._waiters[ticket.id] = waiter
         expiry = loop.call_at(ticket.deadline, self._expire, ticket)
         try:
+            if self._observer:
+                self._observer.parked(ticket, chance, self._queue.pending(key))
             if self._queue.wants_wake(key):
                 self._waker.wake(key)
             else:
                 self._schedule(key)
-            return await waiter
+            verdict = await waiter
         finally:
             expiry.cancel()
             self._last_verdict_at = loop.time()
             del self._waiters[ticket.id]
             self._queue.leave(ticket)
+            if self._observer:
+                held = self._last_verdict_at - ticket.arrived
+                self._observer.ended(key, verdict, held, ticket)
+        return verdict
 
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:
         """Take the whole new set of workloads; requests for those that are gone go on."""
@@ -89,7 +122,8 @@ class Throttler:
 
     def drain(self) -> None:
         """Refuse whoever comes from now on, and whoever waits."""
-        self._answer(self._queue.drain(), DRAINED)
+        for verdict, tickets in self._queue.drain():
+            self._answer(tickets, verdict)
 
     async def emptied(self, patience: float, *, comeback: float = 0.0) -> None:
         """Wait until nobody has been parked for `comeback` seconds; `patience` seconds at most."""

@@ -28,7 +28,8 @@ class Fallback(Model):
         ]
         | None
     ) = None
-    """A URL to send the client to by a 307, such as a status page."""
+    """A URL to send the client to by a 307, such as a status page. The 307 has a Retry-After only
+    if retryAfter is given: clients wait for so long before they follow it."""
     body: Annotated[str, Field(min_length=1, max_length=8192)] | None = None
     """The body to send with the 503 or 504, instead of a line that says why."""
     content_type: (

@@ -32,10 +32,18 @@ class Ticket:
 
 
 @dataclass(eq=False, slots=True)
+class Tally:
+    """How many wait for a workload, on all its ports: one tally is shared by their backends."""
+
+    waiting: int = 0
+
+
+@dataclass(eq=False, slots=True)
 class Backend:
-    """A workload as a hold server sees it."""
+    """A workload as a hold server sees it, on one of its ports."""
 
     workload: Workload
+    tally: Tally = field(default_factory=Tally)
     cold_starts: ColdStarts = field(default_factory=ColdStarts)
     waiting: dict[int, Ticket] = field(default_factory=dict)
     """In order of arrival."""
@@ -59,6 +67,7 @@ class Backend:
             # Everybody left that start, and it may never have ended: this one is another.
             self.waking_since = None
         self.waiting[ticket.id] = ticket
+        self.tally.waiting += 1
         if self.ready:
             place = len(self.waiting) - 1
             not_before = max(ticket.not_before, self.begin + _slow_start(place))
@@ -77,17 +86,22 @@ class Backend:
             return Verdict(Outcome.PROBED, Cause.PROBE, status=probe.status)
         return None
 
+    def refusal(self, outcome: Outcome, cause: Cause, detail: str, retry_after: float) -> Verdict:
+        """The verdict on a request that will not be served, with what its owner wants said."""
+        fallback = self.workload.hold.fallback
+        return Verdict(outcome, cause, detail, retry_after, fallback=fallback)
+
     def refuse(self, now: float) -> Verdict | None:
         """Why one more request may not wait, if so."""
         if self.last_failure and not self.ready:
             reason, until = self.last_failure
             if now < until:
-                return Verdict(Outcome.HOPELESS, Cause.CANNOT_START, reason, until - now)
+                return self.refusal(Outcome.HOPELESS, Cause.CANNOT_START, reason, until - now)
             self.last_failure = None
-        limit = self.workload.hold.max_pending
-        if len(self.waiting) >= limit:
-            detail = f"{limit} requests already wait for {self.workload.key.name}."
-            return Verdict(Outcome.SHED, Cause.QUEUE_FULL, detail, self.retry_after(now))
+        waiting = self.tally.waiting
+        if waiting >= self.workload.hold.max_pending:
+            detail = f"{waiting} requests already wait for {self.workload.key.name}."
+            return self.refusal(Outcome.SHED, Cause.QUEUE_FULL, detail, self.retry_after(now))
         return None
 
     def came_up(self, now: float) -> None:
@@ -143,7 +157,9 @@ class Backend:
 
     def take(self, tickets: Iterable[Ticket]) -> int:
         """Remove `tickets`; return how many of them were there."""
-        return sum(self.waiting.pop(ticket.id, None) is not None for ticket in tickets)
+        taken = sum(self.waiting.pop(ticket.id, None) is not None for ticket in tickets)
+        self.tally.waiting -= taken
+        return taken
 
 
 def _slow_start(place: int) -> float:

@@ -3,9 +3,10 @@
 Decides and returns; the throttler awaits and acts. Must not know why endpoints change.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
-from extproc.core.backend import Backend, Ticket
+from extproc.core.backend import Backend, Tally, Ticket
 from extproc.core.outcome import Cause, Outcome, Verdict
 from extproc.core.probe import Request
 from extproc.core.settle import Settle
@@ -63,10 +64,14 @@ class HoldQueue:
         Tickets already parked keep the deadline they came with.
         """
         gone = [key for key in self._backends if key not in workloads]
-        orphans = [t for key in gone for t in self._backends.pop(key).waiting.values()]
-        self._pending -= len(orphans)
+        orphans = [ticket for key in gone for ticket in self._empty(self._backends.pop(key))]
+        tallies = {key.without_port: backend.tally for key, backend in self._backends.items()}
         for key, workload in workloads.items():
-            self._backends.setdefault(key, Backend(workload)).workload = workload
+            if backend := self._backends.get(key):
+                backend.workload = workload
+            else:
+                tally = tallies.setdefault(key.without_port, Tally())
+                self._backends[key] = Backend(workload, tally)
         return orphans
 
     def arrive(
@@ -100,17 +105,17 @@ class HoldQueue:
 
     def _refuse(self, backend: Backend, now: float) -> Verdict | None:
         if self._draining:
-            return DRAINED
+            return _drained(backend)
         if verdict := backend.refuse(now):
             return verdict
         if self._pending >= self._max_pending:
             detail = f"This hold server already holds {self._max_pending} requests."
-            return Verdict(Outcome.SHED, Cause.SERVER_FULL, detail, backend.retry_after(now))
+            retry_after = backend.retry_after(now)
+            return backend.refusal(Outcome.SHED, Cause.SERVER_FULL, detail, retry_after)
         return None
 
     def _pause(self, backend: Backend, chance: Chance, now: float) -> float:
-        released_at = backend.released_at
-        if chance.number > 1 and released_at is not None and now - released_at <= BOUNCE:
+        if chance.number > 1 and self._was_early(backend, now):
             self._settle.came_back(now - backend.ready_at)
             # Not `now` at the earliest: once the longest wait is over, each one that comes back
             # from an Envoy that never learns would put off all the others again.
@@ -118,6 +123,19 @@ class HoldQueue:
         pause = self._settle.pause(chance, since_ready=now - backend.ready_at)
         # Patience must not outlast the request's own: a late try is better than none.
         return min(pause, backend.workload.hold.timeout / 2)
+
+    def _was_early(self, backend: Backend, now: float) -> bool:
+        """Whether a request on a later chance says that a longer wait would have been better.
+
+        During a long release somebody was always let go just now, and who comes meanwhile may have
+        been parked on a hold server that died. But no wait is ever longer than the ceiling. An
+        Envoy that takes less has by then sent back whom it will; from one that takes more, or has
+        no endpoint for reasons of its own, there is nothing to learn.
+        """
+        released_at = backend.released_at
+        if released_at is None or now - released_at > BOUNCE:
+            return False
+        return now - backend.ready_at <= self._settle.ceiling + BOUNCE
 
     def leave(self, ticket: Ticket) -> None:
         """The request no longer waits, whatever the reason; leaving twice is harmless."""
@@ -129,8 +147,10 @@ class HoldQueue:
         backend = self._backends.get(ticket.key)
         waited = f"{now - ticket.arrived:.1f} s"
         detail = f"{ticket.key.name} could not take the request within {waited}."
-        retry_after = backend.retry_after(now) if backend else None
-        return Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail, retry_after)
+        if backend is None:
+            return Verdict(Outcome.EXPIRED, Cause.TIMEOUT, detail)
+        retry_after = backend.retry_after(now)
+        return backend.refusal(Outcome.EXPIRED, Cause.TIMEOUT, detail, retry_after)
 
     def endpoints_changed(self, key: WorkloadKey, ready: int, now: float) -> None:
         """So many endpoints of the workload are ready now; same news twice changes nothing."""
@@ -160,9 +180,8 @@ class HoldQueue:
         pause = backend.cold_starts.failed(backend.workload.backoff)
         backend.last_failure = (reason, now + pause)
         backend.waking_since = None
-        told = list(backend.waiting.values())
-        self._pending -= backend.take(told)
-        return Verdict(Outcome.HOPELESS, Cause.CANNOT_START, reason, pause), told
+        verdict = backend.refusal(Outcome.HOPELESS, Cause.CANNOT_START, reason, pause)
+        return verdict, self._empty(backend)
 
     def due(self, key: WorkloadKey, now: float, limit: int) -> list[Ticket]:
         """Up to `limit` tickets to let go now, taken out of the queue, in their order."""
@@ -183,11 +202,18 @@ class HoldQueue:
         backend = self._backends.get(key)
         return bool(backend and backend.waiting and not backend.ready)
 
-    def drain(self) -> list[Ticket]:
-        """Refuse arrivals from now on; return everybody who waits."""
+    def drain(self) -> list[tuple[Verdict, list[Ticket]]]:
+        """Refuse arrivals from now on, and everybody who waits: whom to tell, and what."""
         self._draining = True
-        told = [t for backend in self._backends.values() for t in backend.waiting.values()]
-        for backend in self._backends.values():
-            backend.take(list(backend.waiting.values()))
-        self._pending = 0
-        return told
+        parked_at = [backend for backend in self._backends.values() if backend.waiting]
+        return [(_drained(backend), self._empty(backend)) for backend in parked_at]
+
+    def _empty(self, backend: Backend) -> list[Ticket]:
+        """Take everybody who waits out of the queue."""
+        tickets = list(backend.waiting.values())
+        self._pending -= backend.take(tickets)
+        return tickets
+
+
+def _drained(backend: Backend) -> Verdict:
+    return dataclasses.replace(DRAINED, fallback=backend.workload.hold.fallback)

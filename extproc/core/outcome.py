@@ -6,6 +6,8 @@ Must not know how an ending is said in HTTP or gRPC.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from extproc.core.fallback import NO_FALLBACK, Fallback
+
 
 class Outcome(StrEnum):
     """The ending of one request at a hold server; the value is its metric label."""
@@ -52,6 +54,7 @@ class Verdict:
         detail: the reason in words, for people; may quote a workload's own last words.
         retry_after: seconds after which another try is likely to succeed, where known.
         status: the HTTP status of a probe's answer.
+        fallback: what the workload's owner wants said, if its request is refused.
     """
 
     outcome: Outcome
@@ -59,3 +62,4 @@ class Verdict:
     detail: str = ""
     retry_after: float | None = None
     status: int = 0
+    fallback: Fallback = NO_FALLBACK

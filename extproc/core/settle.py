@@ -7,8 +7,8 @@ from extproc.core.workload import Chance
 
 GROWTH = 1.25
 DECAY = 0.98
-SECOND_CHANCE_FACTOR = 4.0
-LEAST_SECOND_PAUSE = 0.25
+MIDDLE_CHANCE_FACTOR = 2.0
+LEAST_MIDDLE_PAUSE = 0.25
 """Once a request has come back, its Envoy is slow: a short wait more would often be in vain, and
 the last chance is a long one."""
 
@@ -26,14 +26,14 @@ class Settle:
     """
 
     def __init__(self, *, first: float, ceiling: float = 2.0, last_chance: float = 5.0) -> None:
-        self._ceiling = ceiling
+        self.ceiling = ceiling
         self._last_chance = last_chance
         self._first = first
         self.wait = first
 
     def came_back(self, lag: float) -> None:
         """A request was let go and came back: `lag` after "ready", Envoy still did not know."""
-        self.wait = min(self._ceiling, max(self.wait, lag * GROWTH))
+        self.wait = min(self.ceiling, max(self.wait, lag * GROWTH))
 
     def kept(self) -> None:
         """Another release is due: try a slightly shorter wait, lest one slow day last for ever."""
@@ -41,6 +41,10 @@ class Settle:
 
     def pause(self, chance: Chance, since_ready: float) -> float:
         """How long to keep a request that Envoy could not route though the endpoint is ready.
+
+        On a middle chance it is the whole wait once more, and as much again in reserve: no longer,
+        for an Envoy that is a little late is far more frequent than one that is very late, and for
+        that one the last chance is there, which is long.
 
         Args:
             chance: which of the gate's chances this is.
@@ -51,5 +55,5 @@ class Settle:
             return left if left > 0 else self.wait
         if chance.is_last:
             return self._last_chance
-        pause = max(self.wait * SECOND_CHANCE_FACTOR, LEAST_SECOND_PAUSE)
-        return min(self._ceiling, pause)
+        pause = max(self.wait * MIDDLE_CHANCE_FACTOR, LEAST_MIDDLE_PAUSE)
+        return min(self.ceiling, pause)

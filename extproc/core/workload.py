@@ -6,6 +6,7 @@ Values only. Must not know where they were read from.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from extproc.core.fallback import NO_FALLBACK, Fallback
 from extproc.core.probe import ProbeRule
 
 
@@ -19,6 +20,11 @@ class WorkloadKey(NamedTuple):
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" + (f" ({self.port})" if self.port else "")
 
+    @property
+    def without_port(self) -> tuple[str, str]:
+        """What all its ports have in common."""
+        return self.namespace, self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -26,13 +32,15 @@ class Hold:
 
     Args:
         timeout: seconds that one request may wait.
-        max_pending: requests that may wait at once on one hold server.
+        max_pending: requests that may wait at once on one hold server, on all ports together.
         release_rate: requests let go per second and ready endpoint; None lets all go at once.
+        fallback: what a client is told whose request is not served.
     """
 
     timeout: float = 60.0
     max_pending: int = 1000
     release_rate: float | None = None
+    fallback: Fallback = NO_FALLBACK
 
 
 @dataclass(frozen=True, slots=True)

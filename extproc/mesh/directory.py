@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crds.v1alpha1 import TrafficHold
+from extproc.core.fallback import NO_FALLBACK, Fallback
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from extproc.mesh.identity import Destination, destination
@@ -114,5 +115,14 @@ def _ports(service: Object | None) -> list[dict[str, Any]]:
 def _workload(key: WorkloadKey, hold: TrafficHold) -> Workload:
     spec = hold.spec
     probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in spec.probes)
-    how = Hold(spec.hold.timeout, spec.hold.max_pending, spec.release.per_second)
+    how = Hold(spec.hold.timeout, spec.hold.max_pending, spec.release.per_second, _fallback(hold))
     return Workload(key, how, probes)
+
+
+def _fallback(hold: TrafficHold) -> Fallback:
+    wanted = hold.spec.hold.fallback
+    if wanted is None:
+        return NO_FALLBACK
+    return Fallback(
+        wanted.retry_after, wanted.redirect or "", wanted.body or "", wanted.content_type or ""
+    )

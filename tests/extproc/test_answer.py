@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.answer import DETAIL_LIMIT, Style, answer
+from extproc.core.fallback import Fallback
 from extproc.core.outcome import Cause, Outcome, Verdict
 
 GO_ON = (Outcome.READY, Outcome.RELEASED, Outcome.UNMANAGED)
@@ -160,3 +162,75 @@ def test_any_detail_makes_an_answer_that_can_be_sent(detail, style, held, retry_
     assert said is not None
     assert all((name + value).isascii() for name, value in said.headers)
     assert said.body.decode().isprintable() or style is not Style.GRPC
+
+
+WAIT, PAGE, STATUS = (
+    Fallback(retry_after=90.0),
+    Fallback(body="<p>Café", content_type="text/html; charset=utf-8"),
+    Fallback(redirect="https://status.example/?of=cart"),
+)
+REFUSALS = [verdict for verdict in REFUSED if verdict.outcome is not Outcome.ABANDONED]
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("verdict", REFUSALS, ids=lambda v: v.outcome)
+def test_the_owners_retry_after_is_instead_of_the_learnt_one(verdict, style):
+    """Who has a quota that frees up at the full hour knows better."""
+    said = answer(replace(verdict, fallback=WAIT), style, held=0.0)
+    assert said is not None
+    assert "90" == dict(said.headers)["retry-after"]
+    if style is Style.JSON:
+        assert 90 == json.loads(said.body)["retryAfter"]
+
+
+@pytest.mark.parametrize("style", [Style.TEXT, Style.JSON])
+@pytest.mark.parametrize("verdict", REFUSALS, ids=lambda v: v.outcome)
+def test_the_owners_body_is_instead_of_ours(verdict, style):
+    """Status and reason stay: they are for machines, and for whoever reads the access log."""
+    ours = answer(verdict, style, held=0.0)
+    said = answer(replace(verdict, fallback=PAGE), style, held=0.0)
+    assert ours is not None
+    assert said is not None
+    assert said.body == PAGE.body.encode()
+    assert {**dict(ours.headers), "content-type": PAGE.content_type} == dict(said.headers)
+    assert (ours.status, ours.reason) == (said.status, said.reason)
+
+
+def test_a_body_without_a_type_is_plain_text():
+    """As the field promises."""
+    said = answer(replace(REFUSALS[0], fallback=Fallback(body="{}")), Style.JSON, held=0.0)
+    assert said is not None
+    assert ("text/plain; charset=utf-8", b"{}") == (dict(said.headers)["content-type"], said.body)
+
+
+@pytest.mark.parametrize("style", [Style.TEXT, Style.JSON])
+@pytest.mark.parametrize("verdict", REFUSALS, ids=lambda v: v.outcome)
+def test_a_redirect_sends_the_client_there(verdict, style):
+    """With its method, and for this once: the workload's own URL is right again soon. A learnt
+    Retry-After would tell the client to wait before it looks at the status page.
+    """
+    said = answer(replace(verdict, fallback=STATUS), style, held=0.0)
+    assert said is not None
+    assert (307, b"", None) == (said.status, said.body, said.grpc_status)
+    assert {
+        "x-layby-reason": verdict.cause.value,
+        "x-layby-held-ms": "0",
+        "location": STATUS.redirect,
+    } == dict(said.headers)
+
+
+def test_a_redirect_has_the_retry_after_that_its_owner_gives():
+    """They said both."""
+    said = answer(
+        replace(REFUSALS[0], fallback=replace(STATUS, retry_after=2.0)), Style.TEXT, held=0.0
+    )
+    assert said is not None
+    assert (307, "2") == (said.status, dict(said.headers)["retry-after"])
+
+
+@pytest.mark.parametrize("fallback", [PAGE, STATUS], ids=["page", "redirect"])
+@pytest.mark.parametrize("verdict", REFUSALS, ids=lambda v: v.outcome)
+def test_a_grpc_client_gets_its_status_all_the_same(verdict, fallback):
+    """It shows no page and follows no redirect: both are UNKNOWN to it."""
+    said = answer(replace(verdict, fallback=fallback), Style.GRPC, held=0.0)
+    assert said == answer(verdict, Style.GRPC, held=0.0)

@@ -9,6 +9,7 @@ from envoy_data_plane.envoy.service.ext_proc.v3 import (
     ProcessingRequest,
 )
 
+from extproc.core.fallback import Fallback
 from extproc.core.probe import ProbeRule
 from tests.extproc.fake_envoy import (
     answer,
@@ -129,6 +130,29 @@ async def test_a_grpc_client_gets_a_grpc_status(rig, parked):
     assert response.status is not None
     assert (14, 200) == (response.grpc_status.status, response.status.code)
     assert response.body == b"cannot-start: exit 1"
+
+
+async def test_a_client_is_told_what_the_workloads_owner_wants(rig, envoy):
+    """Headers and body go over the wire as they are."""
+    page = Fallback(90.0, body="<p>Back soon, café.", content_type="text/html; charset=utf-8")
+    rig.manage(timeout=0.01, fallback=page)
+    response = await refused(await envoy.ask(request_headers()))
+    headers = headers_of(response)
+    assert response.status is not None
+    assert (504, page.body.encode()) == (response.status.code, response.body)
+    assert ("90", page.content_type) == (headers["retry-after"], headers["content-type"])
+    assert headers["x-layby-reason"] == "timeout"
+
+
+async def test_a_client_is_sent_where_the_workloads_owner_wants(rig, envoy):
+    """To a status page, say."""
+    rig.manage(timeout=0.01, fallback=Fallback(redirect="https://status.example/?of=cart"))
+    response = await refused(await envoy.ask(request_headers()))
+    headers = headers_of(response)
+    assert response.status is not None
+    assert (307, b"") == (response.status.code, response.body)
+    assert headers["location"] == "https://status.example/?of=cart"
+    assert headers["x-layby-reason"] == "timeout"
 
 
 async def test_a_probe_is_answered_and_is_no_demand(rig, envoy):

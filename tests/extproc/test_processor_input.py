@@ -75,7 +75,7 @@ async def test_a_stream_that_is_reset_before_its_first_message_leaves_nothing(ri
     assert rig.throttler.pending() == 0
 
 
-FIRST, SECOND, LAST = 50.0, 200.0, 500.0
+FIRST, SECOND, LAST = 50.0, 100.0, 500.0
 
 
 @pytest.mark.parametrize(

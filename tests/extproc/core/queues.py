@@ -39,8 +39,13 @@ def due_at(queue: HoldQueue) -> float:
     return due
 
 
-def refusal(queue: HoldQueue, now: float = 0.0, **options) -> Verdict:
+def refusal(queue: HoldQueue, now: float = 0.0, key: WorkloadKey = CART, **options) -> Verdict:
     """What a request is told that does not wait."""
-    verdict = queue.arrive(CART, now=now, **options)
+    verdict = queue.arrive(key, now=now, **options)
     assert isinstance(verdict, Verdict)
     return verdict
+
+
+def drained(queue: HoldQueue) -> list[Ticket]:
+    """Whom a drain sends away."""
+    return [ticket for _, tickets in queue.drain() for ticket in tickets]

@@ -4,7 +4,7 @@ from extproc.core.hold import DRAINED, READY, UNMANAGED
 from extproc.core.outcome import Cause, Outcome, Verdict
 from extproc.core.probe import ProbeRule, Request
 from extproc.core.workload import Workload
-from tests.extproc.core.queues import ALL, BOOK, CART, cart, park, queue_of, refusal
+from tests.extproc.core.queues import ALL, BOOK, CART, cart, drained, park, queue_of, refusal
 
 PROBE = Request("GET", "/healthz")
 
@@ -20,6 +20,15 @@ class TestArrival:
         assert (1, 1) == (queue.pending(), queue.pending(CART))
         assert queue.wants_wake(CART)
         assert queue.next_due(CART) is None
+
+    def test_it_tells_which_workloads_somebody_waits_for(self):
+        """They have demand, though no access log has an entry yet."""
+        queue = queue_of(cart(), Workload(BOOK))
+        assert [] == queue.waited_for()
+        ticket = park(queue)
+        assert [CART] == queue.waited_for()
+        queue.leave(ticket)
+        assert [] == queue.waited_for()
 
     def test_a_request_for_an_unmanaged_workload_goes_on(self):
         """Any cluster that happens to have no endpoint asks here; most are none of ours."""
@@ -108,7 +117,7 @@ class TestFailedStart:
         assert tickets == told
         assert (1, 0) == (queue.pending(), queue.pending(CART))
         assert not queue.wants_wake(CART)
-        assert [other] == queue.drain()
+        assert [other] == drained(queue)
 
     def test_who_comes_during_the_back_off_is_told_the_same(self):
         """Each of them would otherwise start it again."""
@@ -212,7 +221,7 @@ class TestLeaving:
         """All of them must be told before the server ends."""
         queue = queue_of(cart(), Workload(BOOK))
         tickets = [park(queue), park(queue, key=BOOK), park(queue)]
-        assert {ticket.id for ticket in tickets} == {ticket.id for ticket in queue.drain()}
+        assert {ticket.id for ticket in tickets} == {ticket.id for ticket in drained(queue)}
         assert (0, []) == (queue.pending(), queue.drain())
         queue.endpoints_changed(CART, 1, now=1.0)
         assert queue.due(CART, 9.0, ALL) == []
@@ -226,7 +235,7 @@ class TestReplace:
         queue = queue_of(cart())
         ticket = park(queue)
         assert queue.replace({CART: cart()}) == []
-        assert (1, [ticket]) == (queue.pending(), queue.drain())
+        assert (1, [ticket]) == (queue.pending(), drained(queue))
 
     def test_those_of_a_workload_that_is_gone_are_returned(self):
         """Nobody would ever release them."""

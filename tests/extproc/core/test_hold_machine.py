@@ -9,13 +9,17 @@ from extproc.core.hold import DRAINED, READY, UNMANAGED, HoldQueue
 from extproc.core.outcome import Outcome
 from extproc.core.settle import Settle
 from extproc.core.workload import Chance, Hold, Workload, WorkloadKey
+from tests.extproc.core.queues import drained
 
 FAST, PACED, LEFT_OUT = (WorkloadKey("shop", name) for name in ("fast", "paced", "left-out"))
+FAST_TOO = FAST._replace(port="fast:81")
+"""Another port of the same workload."""
 RATE = 2.0
-BOUND = {FAST: 6, PACED: 4, LEFT_OUT: 5}
+BOUND = {FAST: 6, FAST_TOO: 6, PACED: 4, LEFT_OUT: 5}
 BOUND_IN_ALL = 9
 WORKLOADS = {
     FAST: Workload(FAST, Hold(timeout=20.0, max_pending=BOUND[FAST])),
+    FAST_TOO: Workload(FAST_TOO, Hold(timeout=20.0, max_pending=BOUND[FAST_TOO])),
     PACED: Workload(PACED, Hold(timeout=20.0, max_pending=BOUND[PACED], release_rate=RATE)),
     LEFT_OUT: Workload(LEFT_OUT, Hold(timeout=20.0, max_pending=BOUND[LEFT_OUT])),
 }
@@ -47,7 +51,7 @@ class HoldMachine(RuleBasedStateMachine):
         self.models: dict[WorkloadKey, Model] = {}
         self.ended: set[int] = set()
         self.draining = False
-        self.replace({FAST, PACED})
+        self.replace({FAST, FAST_TOO, PACED})
 
     @rule(seconds=st.sampled_from([0.0, 0.001, 0.01, 0.1, 0.5, 1.0, 4.0]))
     def time_passes(self, seconds):
@@ -63,13 +67,14 @@ class HoldMachine(RuleBasedStateMachine):
             assert answer.id not in self.ended
             assert answer.id not in model.waiting
             assert answer.deadline == self.now + 20.0
+            assert self.on_all_ports(key) < BOUND[key]
             model.waiting[answer.id] = answer
         elif model is None:
             assert answer == UNMANAGED
         elif self.draining:
             assert answer == DRAINED
         elif answer.outcome is Outcome.SHED:
-            assert len(model.waiting) == BOUND[key] or self.waiting() == BOUND_IN_ALL
+            assert self.on_all_ports(key) == BOUND[key] or self.waiting() == BOUND_IN_ALL
         elif answer.outcome is Outcome.HOPELESS:
             assert not model.ready
         else:
@@ -142,7 +147,7 @@ class HoldMachine(RuleBasedStateMachine):
         if not really:
             return
         self.draining = True
-        told = self.queue.drain()
+        told = drained(self.queue)
         assert self.waiting() == len(told)
         for ticket in told:
             self.end(ticket.key, [ticket])
@@ -160,6 +165,10 @@ class HoldMachine(RuleBasedStateMachine):
         """Who waits for a workload, oldest first."""
         return list(self.models[key].waiting.values()) if key in self.models else []
 
+    def on_all_ports(self, key: WorkloadKey) -> int:
+        """How many wait for a workload, whatever its port."""
+        return sum(len(self.of(each)) for each in WORKLOADS if each[:2] == key[:2])
+
     def waiting(self) -> int:
         """How many wait in all."""
         return sum(len(model.waiting) for model in self.models.values())
@@ -169,7 +178,8 @@ class HoldMachine(RuleBasedStateMachine):
         assert self.waiting() == self.queue.pending() <= BOUND_IN_ALL
         for key in WORKLOADS:
             waiting = self.of(key)
-            assert len(waiting) == self.queue.pending(key) <= BOUND[key]
+            assert len(waiting) == self.queue.pending(key)
+            assert self.on_all_ports(key) <= BOUND[key]
 
     @invariant()
     def it_asks_for_a_wake_or_has_somebody_due_exactly_while_somebody_waits(self):

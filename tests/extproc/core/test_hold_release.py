@@ -217,6 +217,31 @@ class TestReturn:
         queue.endpoints_changed(CART, 1, now=10.0)
         assert queue.next_due(CART) == 10.0
 
+    def test_one_that_comes_late_in_a_long_release_teaches_nothing(self):
+        """It was parked on a hold server that died: one that was let go at once would have been
+        back long ago. The wait is shared: every cold start to come would pay two seconds for it.
+        """
+        queue = queue_of(cart(release_rate=2.0))
+        tickets = [park(queue) for _ in range(20)]
+        queue.endpoints_changed(CART, 1, now=1.0)
+        released = [queue.due(CART, 1.0 + n / 4, ALL) for n in range(20)]
+        assert tickets[:10] == [ticket for due in released for ticket in due]
+        park(queue, now=5.75, chance=Chance(2, 3))
+        queue.endpoints_changed(CART, 0, now=20.0)
+        queue.endpoints_changed(CART, 1, now=30.0)
+        assert queue.next_due(CART) == 30.0
+
+    def test_an_envoy_that_has_no_endpoint_for_its_own_reasons_teaches_nothing(self):
+        """A subset without pods: each of its requests comes back, hours after the start."""
+        queue = queue_of(cart(), settle=0.1)
+        queue.endpoints_changed(CART, 1, now=1.0)
+        park(queue, now=3600.0)
+        assert len(queue.due(CART, 3601.0, ALL)) == 1
+        park(queue, now=3601.0, chance=Chance(2, 3))
+        queue.endpoints_changed(CART, 0, now=4000.0)
+        queue.endpoints_changed(CART, 1, now=4001.0)
+        assert due_at(queue) == pytest.approx(4001.1, abs=0.02)
+
     def test_an_envoy_that_never_learns_does_not_hold_up_the_others(self):
         """One cut off from its control plane sends each request back: past the longest wait that
         is worth while, that must not make a crowd at another Envoy begin again each time.
@@ -225,7 +250,7 @@ class TestReturn:
         queue.endpoints_changed(CART, 1, now=1.0)
         tickets = [park(queue, now=3.5, chance=Chance(3, 3)) for _ in range(31)]
         queue.endpoints_changed(CART, 0, now=4.0)
-        queue.endpoints_changed(CART, 1, now=5.0)
+        queue.endpoints_changed(CART, 1, now=6.0)
         assert queue.due(CART, 8.5, 1) == tickets[:1]
         for n in range(1, 20):
             # One that went goes in circles.

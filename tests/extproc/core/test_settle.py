@@ -3,8 +3,8 @@ import pytest
 from extproc.core.settle import (
     DECAY,
     GROWTH,
-    LEAST_SECOND_PAUSE,
-    SECOND_CHANCE_FACTOR,
+    LEAST_MIDDLE_PAUSE,
+    MIDDLE_CHANCE_FACTOR,
     Settle,
 )
 from extproc.core.workload import Chance
@@ -19,8 +19,8 @@ FIRST, SECOND, LAST = Chance(1, 3), Chance(2, 3), Chance(3, 3)
         (FIRST, 0.15, 0.05),
         (FIRST, 0.2, 0.2),
         (FIRST, 9.0, 0.2),
-        (SECOND, 0.0, 0.2 * SECOND_CHANCE_FACTOR),
-        (SECOND, 9.0, 0.2 * SECOND_CHANCE_FACTOR),
+        (SECOND, 0.0, 0.2 * MIDDLE_CHANCE_FACTOR),
+        (SECOND, 9.0, 0.2 * MIDDLE_CHANCE_FACTOR),
         (LAST, 0.0, 5.0),
         (LAST, 9.0, 5.0),
         (Chance(1, 1), 0.0, 0.2),
@@ -48,12 +48,17 @@ def test_a_request_that_envoy_could_not_route_yet_waits_by_its_chance(
 
 @pytest.mark.parametrize(
     ("first", "expected"),
-    [(0.0, LEAST_SECOND_PAUSE), (0.01, LEAST_SECOND_PAUSE), (1.0, 2.0)],
+    [(0.0, LEAST_MIDDLE_PAUSE), (0.01, LEAST_MIDDLE_PAUSE), (1.5, 2.0)],
     ids=["no wait learnt", "a short wait", "not beyond the ceiling"],
 )
 def test_the_second_pause_is_bounded_both_ways(first, expected):
     """Zero would bounce the request at once; no bound would turn one slow day into timeouts."""
     assert expected == Settle(first=first, ceiling=2.0).pause(SECOND, 0.0)
+
+
+def test_a_second_chance_in_a_mesh_costs_less_than_half_a_second():
+    """There the wait is about 180 ms, and every request pays for it that came a little early."""
+    assert pytest.approx(0.36) == Settle(first=0.18).pause(SECOND, 0.2)
 
 
 def test_it_learns_from_a_request_that_came_back():

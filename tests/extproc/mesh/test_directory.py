@@ -1,5 +1,6 @@
 import pytest
 
+from extproc.core.fallback import Fallback
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from extproc.mesh.directory import Directory, build, keeping
@@ -103,6 +104,29 @@ def test_the_spec_says_how_requests_are_held():
     how = Hold(timeout=90.0, max_pending=7, release_rate=5)
     probe = ProbeRule("/healthz", None, "GET", 204)
     assert {CART_80: Workload(CART_80, how, (probe,))} == made(hold).workloads
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, Fallback()),
+        ({"retryAfter": "2m"}, Fallback(retry_after=120.0)),
+        (
+            {"redirect": "https://status.example/cart", "retryAfter": "1s"},
+            Fallback(retry_after=1.0, redirect="https://status.example/cart"),
+        ),
+        ({"body": "Back soon."}, Fallback(body="Back soon.")),
+        (
+            {"body": "<p>Back soon.", "contentType": "text/html"},
+            Fallback(body="<p>Back soon.", content_type="text/html"),
+        ),
+    ],
+    ids=["nothing", "a time", "a redirect", "a line", "a page"],
+)
+def test_the_spec_says_what_a_client_is_told(spec, expected):
+    """Who wrote it expects to read it when it matters."""
+    (workload,) = made(read_hold(hold={"fallback": spec})).workloads.values()
+    assert expected == workload.hold.fallback
 
 
 def test_what_somebody_waits_for_is_kept_when_its_hold_goes():
