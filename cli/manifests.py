@@ -1,18 +1,19 @@
 """`layby crds` and `layby envoyfilter`: what would be applied to a cluster."""
 
+import json
 from importlib.resources import files
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import click
 import yaml
+from pydantic import ValidationError
 
-from istio.envoyfilter import HOLD_CLUSTER, Context, envoy_filter
-from istio.gate import GateOptions
+from controller.gate import gate_object
+from istio.mesh import MeshGate
 
-CONTEXTS: dict[str, tuple[Context, ...]] = {
-    "all": ("GATEWAY", "SIDECAR_OUTBOUND"),
-    "gateways": ("GATEWAY",),
-    "sidecars": ("SIDECAR_OUTBOUND",),
-}
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 @click.command(short_help="Print the CustomResourceDefinitions.")
@@ -23,39 +24,60 @@ def crds() -> None:
         click.echo("---\n" + part.read_text(), nl=False)
 
 
-@click.command(short_help="Print the EnvoyFilter that puts the gate into Envoys.")
-@click.option("--name", default="layby", show_default=True, help="Its name.")
-@click.option(
-    "--namespace",
-    default="istio-system",
-    show_default=True,
-    help="Its namespace: Istio's root namespace for the whole mesh.",
+def _described() -> str:
+    """Describe the keys that can be set."""
+    lines = ["\b", "Keys, each with its default:"]
+    for name, field in MeshGate.model_fields.items():
+        lines.append(f"  {name}  [{_shown(field.get_default(call_default_factory=True))}]")
+        description = " ".join((field.description or "").split())
+        lines += wrap(description, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _options(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> MeshGate:
+    values = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE")
+        if key not in MeshGate.model_fields:
+            raise click.BadParameter(
+                f"{key}: there is no such key, but {', '.join(MeshGate.model_fields)}"
+            )
+        values[key] = value
+    try:
+        return MeshGate.model_validate(values)
+    except ValidationError as error:
+        raise click.BadParameter("; ".join(map(_problem, error.errors()))) from error
+
+
+def _problem(problem: "ErrorDetails") -> str:
+    """Say what is wrong with a value. Some are wrong only beside others, which the text names."""
+    said = problem["msg"].removeprefix("Value error, ")
+    return ": ".join([*map(str, problem["loc"][:1]), said])
+
+
+@click.command(
+    short_help="Print the EnvoyFilter that puts the gate into Envoys.", epilog=_described()
 )
 @click.option(
-    "--attach",
-    type=click.Choice(list(CONTEXTS)),
-    default="all",
-    show_default=True,
-    help="Whose requests are held.",
+    "--set",
+    "mesh",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_options,
+    help="Have an option of the gate other than its default. May be given many times.",
 )
-@click.option(
-    "--chances",
-    type=click.IntRange(1, 5),
-    default=3,
-    show_default=True,
-    help="How often a request may be parked before Envoy routes it whatever comes.",
-)
-@click.option(
-    "--cluster",
-    default=HOLD_CLUSTER,
-    show_default=True,
-    help="The Envoy cluster of the hold servers.",
-)
-def envoyfilter(name: str, namespace: str, attach: str, chances: int, cluster: str) -> None:
+def envoyfilter(mesh: MeshGate) -> None:
     """Print the EnvoyFilter that puts the gate into Envoys.
 
-    The controller applies it by itself; this is to see it, or to manage it by other means.
+    It is what the controller applies with these options. The controller is given each of them by
+    the environment variable LAYBY_CONTROLLER_ and the key in capitals.
     """
-    options = GateOptions(cluster_name=cluster, chances=chances)
-    document = envoy_filter(options, name=name, namespace=namespace, contexts=CONTEXTS[attach])
-    click.echo(yaml.safe_dump(document, sort_keys=False, width=200), nl=False)
+    click.echo(yaml.safe_dump(gate_object(mesh), sort_keys=False, width=200), nl=False)

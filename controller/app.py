@@ -12,27 +12,27 @@ from contextlib import AsyncExitStack
 from controller.demand import DemandSource
 from controller.gate import gate_object
 from controller.health import health
-from controller.hold_servers import HoldServers
+from controller.hold_servers import FeedDemand
 from controller.informers import Informers
 from controller.istiod import Access, Istiod
 from controller.rule import Mesh
+from controller.scaled_object import Scaler
 from controller.settings import Settings
 from controller.term import Parts, Term
 from controller.triggers import Triggers
 from controller.world import World
-from istio.envoyfilter import envoy_filter
-from istio.gate import GateOptions
+from feed.hold_servers import HoldServers
 from kube.client import Kube
 from kube.connection import Connection
 from kube.events import Recorder
 from kube.leader import Leader
 from kube.leader import Term as LeaseTerm
-from kube.resource import Key, Object
+from kube.resource import Key
 
 NAME = "layby.dev/controller"
 LEASE = "layby-controller"
-LAST_WORDS_SECONDS = 0.5
-"""For Events that are still on their way when all else has ended."""
+LAST_WORDS_SECONDS = 2.0
+"""For Events that are still on their way when all else has ended; none, none of it."""
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         connection = await Connection.open(user_agent="layby-controller")
         kube = Kube(await stack.enter_async_context(connection))
-        demand = HoldServers(kube, settings.namespace, settings.hold_service)
+        demand = FeedDemand(HoldServers(kube, settings.namespace, settings.hold_service))
         controller = Controller(kube, settings, demand)
         if settings.health_port:
             where = (settings.health_host, settings.health_port)
@@ -75,8 +75,9 @@ class Controller:
             world=world,
             recorder=self._recorder,
             demand=demand,
-            gate=gate_for(settings),
+            gate=gate_object(settings),
             istiod=_istiod(settings),
+            scaler=scaler_for(settings),
             protected=frozenset({settings.namespace, settings.root_namespace}),
             workers=settings.workers,
             stop_seconds=settings.stop_seconds,
@@ -111,7 +112,7 @@ class Controller:
             for task in late:
                 task.cancel()
             await asyncio.wait([leading])
-            await asyncio.wait([telling], timeout=min(patience, LAST_WORDS_SECONDS))
+            await self._recorder.flush(min(patience, LAST_WORDS_SECONDS))
             for task in (telling, watching):
                 task.cancel()
 
@@ -128,23 +129,17 @@ class Controller:
             self.term.demand_changed(key)
 
 
-def gate_for(settings: Settings) -> Object:
-    """Return the EnvoyFilter that these settings ask for."""
-    options = GateOptions(cluster_name=hold_cluster(settings), chances=settings.chances)
-    body = envoy_filter(options, name=settings.gate_name, namespace=settings.root_namespace)
-    return gate_object(body, settings.gate_selector)
-
-
-def hold_cluster(settings: Settings) -> str:
-    """Return the name that istiod gives to the cluster of the hold servers."""
+def scaler_for(settings: Settings) -> Scaler:
+    """Return where KEDA finds the hold servers."""
     host = f"{settings.hold_service}.{settings.namespace}.svc.{settings.domain}"
-    return f"outbound|{settings.hold_port}||{host}"
+    address = settings.scaler_address or f"{host}:{settings.hold_port}"
+    return Scaler(address, settings.scaler_authentication)
 
 
 def _istiod(settings: Settings) -> Istiod | None:
     if not settings.istiod_url:
         return None
-    return Istiod(Access(settings.istiod_url, settings.istiod_token, hold_cluster(settings)))
+    return Istiod(Access(settings.istiod_url, settings.istiod_token, settings.cluster_name))
 
 
 def _lease_term(seconds: float) -> LeaseTerm:

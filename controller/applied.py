@@ -18,7 +18,7 @@ _DIGITS = 16
 def stamped(item: Object) -> Object:
     """Return an object with the mark."""
     metadata = item["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), APPLIED: _digest(item)}
+    annotations = {**(metadata.get("annotations") or {}), APPLIED: digest(item)}
     return {**item, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -27,10 +27,16 @@ def is_current(wanted: Object, actual: Object | None) -> bool:
 
     `wanted` carries the mark.
     """
-    return actual is not None and _has(actual, wanted, within="")
+    return has(actual, wanted)
 
 
-def _digest(item: Object) -> str:
+def has(actual: object, wanted: object) -> bool:
+    """Whether a value has all that is wanted of it; a list has to be as long, too."""
+    return _has(actual, wanted, within="")
+
+
+def digest(item: Object) -> str:
+    """Return a short text that is another for another object."""
     text = json.dumps(item, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 

@@ -1,6 +1,7 @@
-"""What is said of a TrafficHold: whether it is accepted, attached, can be scaled, and is ready.
+"""What is said of a TrafficHold: whether it is accepted, attached, and ready.
 
-Owns which fact is told first, and the words. Must not know what is done about it. No I/O, no clock.
+Owns which fact is told first, and the words. Must not know what is done about it, nor who scales.
+No I/O, no clock.
 """
 
 from collections.abc import Sequence
@@ -8,8 +9,7 @@ from typing import NamedTuple, assert_never
 
 from controller.facts import Facts, Missing
 from controller.services import Problem
-from crds.condition import Accepted, Attached, Ready, Reason, ScalerReady, Status, status_of
-from crds.v1alpha1.behaviour import ScalingMode
+from crds.condition import Accepted, Attached, Ready, Reason, Status, status_of
 from crds.v1alpha1.traffichold import WakeOutcome
 
 
@@ -34,9 +34,9 @@ class Judgements(NamedTuple):
     ready: Judgement
 
 
-def judge_all(facts: Facts, advice: Sequence[str]) -> Judgements:
+def judge_all(facts: Facts, advice: Sequence[str], scaler: Judgement) -> Judgements:
     """Judge all. `advice` is what a user has to do about endpoints that are not ready."""
-    return _summed_up(facts, accepted(facts), attached(facts, advice), scaler(facts))
+    return _summed_up(facts, accepted(facts), attached(facts, advice), scaler)
 
 
 def accepted(facts: Facts) -> Judgement:
@@ -68,27 +68,6 @@ def attached(facts: Facts, advice: Sequence[str]) -> Judgement:
     if facts.hold.spec.dry_run:
         return Judgement(Attached.DRY_RUN, "spec.dryRun is set: requests are let through")
     return Judgement(facts.gate.reason, facts.gate.message)
-
-
-def scaler(facts: Facts) -> Judgement:
-    """Judge whether the workload can be put to sleep and woken."""
-    scaling = facts.hold.spec.scaling
-    if scaling.mode is ScalingMode.KEDA:
-        return Judgement(
-            ScalerReady.KEDA_NOT_INSTALLED,
-            "there is no KEDA that Layby could use: set scaling.mode to Direct or Auto",
-        )
-    if facts.scaled_by:
-        return Judgement(
-            ScalerReady.AUTOSCALER_CONFLICT,
-            f"{facts.scaled_by} scales the target too, and Layby leaves it to that: "
-            "delete it to have Layby put the workload to sleep",
-        )
-    if facts.scale_refused:
-        return Judgement(ScalerReady.FORBIDDEN, facts.scale_refused)
-    if scaling.min_replicas:
-        return Judgement(ScalerReady.NEVER_SLEEPS, f"scaling.minReplicas is {scaling.min_replicas}")
-    return Judgement(ScalerReady.DIRECT, "Layby scales to zero and back")
 
 
 def _summed_up(

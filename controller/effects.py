@@ -5,15 +5,17 @@ Owns what a refusal of the API means for the rest of a plan. Must not decide wha
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from controller.autoscaler import Write
 from controller.events import Event
 from controller.facts import FINALIZER
 from controller.memory import Memory
 from controller.overlay import Overlay, version_of
-from controller.plan import Plan, Removal, Scaling
+from controller.scaled_objects import ScaledObjects
+from controller.steps import Plan, Removal, Scaling
 from controller.workload import Workload
 from controller.world import World
 from crds.model import Model
@@ -48,10 +50,13 @@ class Subject:
 class Effects:
     """Carries out plans."""
 
-    def __init__(self, kube: Kube, world: World, recorder: Recorder) -> None:
+    def __init__(
+        self, kube: Kube, world: World, recorder: Recorder, scaled_objects: ScaledObjects
+    ) -> None:
         self._kube = kube
         self._world = world
         self._recorder = recorder
+        self._scaled_objects = scaled_objects
         self.holds: Overlay[Object] = Overlay()
         """TrafficHolds as they are after our writes, by key."""
         self.rules: Overlay[Object] = Overlay()
@@ -65,10 +70,13 @@ class Effects:
         Raises:
             KubeError: not all of it could be done.
         """
-        await self._delete(plan.delete)
-        await self._apply(plan.apply, subject)
         if plan.finalizer is True:
             subject = await self._set_finalizer(subject, present=True)
+        await self._delete(plan.delete)
+        await self._apply(plan.apply, subject)
+        if not await self._write(plan.write, subject) and plan.finalizer is not False:
+            # What is said of it rests on it.
+            return LOOK_AGAIN_SECONDS
         if plan.scale is not None and not await self._scale(plan.scale, subject):
             # The rest of the plan rests on it.
             return LOOK_AGAIN_SECONDS
@@ -96,8 +104,8 @@ class Effects:
         for removal in removals:
             # Another one of that name is another's.
             with suppress(NotFoundError, ConflictError):
-                await self._kube.delete(DESTINATION_RULES, removal.key, uid=removal.uid)
-                log.info("%s/%s: DestinationRule deleted", *removal.key)
+                await self._kube.delete(removal.resource, removal.key, uid=removal.uid)
+                log.info("%s/%s: %s deleted", *removal.key, removal.resource.kind)
 
     async def _apply(self, items: Iterable[Object], subject: Subject) -> None:
         for item in items:
@@ -111,6 +119,16 @@ class Effects:
                 raise
             log.info("%s/%s: DestinationRule applied", *key)
             self.rules.put(key, seen, applied, _now())
+
+    async def _write(self, changes: Sequence[Write], subject: Subject) -> bool:
+        """Tell whether all was done."""
+        done = True
+        for change in changes:
+            if not await self._scaled_objects.write(change, subject.memory):
+                done = False
+            elif change.told is not None:
+                self._tell([change.told], subject)
+        return done
 
     async def _set_finalizer(self, subject: Subject, *, present: bool) -> Subject:
         metadata = subject.hold["metadata"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
 from controller.workload import TargetKey
-from crds.condition import Attached, Condition, ConditionType, Status
+from crds.condition import Attached, Condition, ConditionType, ScalerReady, Status
 from crds.duration import render
 from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus, WakeOutcome
 
@@ -31,6 +31,17 @@ def roused(target: TargetKey, replicas: int, why: str) -> Event:
     return Event("Woken", f"{target}: 0 -> {replicas}, for {why}")
 
 
+def adopted(name: str) -> Event:
+    """Tell that a ScaledObject of a user's was changed."""
+    note = f"ScaledObject {name}: Layby's trigger added; what it said before is noted on it"
+    return Event("ScaledObjectAdopted", note)
+
+
+def released(name: str) -> Event:
+    """Tell that a ScaledObject of a user's was put back."""
+    return Event("ScaledObjectReleased", f"ScaledObject {name} is as it was")
+
+
 def changes(
     current: TrafficHoldStatus, wanted: TrafficHoldStatus, *, dry_run: bool
 ) -> Iterator[Event]:
@@ -46,6 +57,8 @@ def changes(
 
 
 def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:
+    if before is not None and before.reason == ScalerReady.SCALED_OBJECT_PENDING:
+        before = None
     if after is None or _is_no_news(after) or (before is not None and _is_no_news(before)):
         return
     was_false = before is not None and before.status is Status.FALSE
@@ -57,8 +70,11 @@ def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:
 
 
 def _is_no_news(condition: Condition) -> bool:
-    """Whether it is about the mesh, so that every TrafficHold would tell the same, or wanted."""
-    return (
+    """Whether it is about the mesh, so that every TrafficHold would tell the same, or wanted.
+
+    Or only the time that things take.
+    """
+    return condition.reason == ScalerReady.SCALED_OBJECT_PENDING or (
         condition.type == ConditionType.ATTACHED
         and condition.status is Status.FALSE
         and condition.reason != Attached.NOT_READY_COUNTED

@@ -3,12 +3,15 @@
 Must not know where any of it comes from, nor what follows from it. No I/O, no clock.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
 from controller.conflicts import Loss
 from controller.demand import Demand
 from controller.rule import Mesh, Rule
+from controller.scaled_object import ScaledObject, Scaler
 from controller.services import Leading
 from controller.workload import Workload
 from crds.condition import Accepted, Attached
@@ -16,7 +19,8 @@ from crds.v1alpha1 import TrafficHold
 
 FINALIZER = "layby.dev/wake"
 """On a TrafficHold whose workload Layby has put to sleep, and no longer than it sleeps: it is woken
-before the TrafficHold goes, or nobody would ever wake it."""
+before the TrafficHold goes, or nobody would ever wake it. And on one whose workload KEDA may put to
+sleep at any moment by a ScaledObject that Layby has made or changed, for as long as it has."""
 
 
 class Missing(NamedTuple):
@@ -38,6 +42,15 @@ class Gate(NamedTuple):
     def is_open(self) -> bool:
         """Whether it is known that some requests would pass it by."""
         return self.reason not in {Attached.ATTACHED, Attached.UNVERIFIED}
+
+
+class Keda(Enum):
+    """What is known of KEDA."""
+
+    ABSENT = auto()
+    UNSEEN = auto()
+    """It is installed, but which ScaledObjects there are is not known yet."""
+    THERE = auto()
 
 
 Target: TypeAlias = Workload | Missing
@@ -62,8 +75,15 @@ class Facts:
     demand: Demand | None = None
     gate: Gate
     mesh: Mesh
-    scaled_by: str = ""
-    """What else scales the target, if anything does."""
+    keda: Keda = Keda.ABSENT
+    keda_trouble: str = ""
+    """Why the ScaledObjects are not known, if they could be."""
+    scaled_objects: tuple[ScaledObject, ...] = ()
+    """Those that scale the target, that were made for or changed by this TrafficHold, or that have
+    the name of the one that would be."""
+    scaler: Scaler
+    rejections: Mapping[str, str] = field(default_factory=dict)
+    """Why writes of ScaledObjects were refused lately, by what was written."""
     scale_refused: str = ""
     """Why the target could not be scaled when it was tried last."""
     up_for: float = 0.0

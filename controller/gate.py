@@ -20,6 +20,8 @@ from controller.istiod import IstiodError
 from controller.overlay import Overlay, version_of
 from controller.rule import MANAGED_BY, MANAGER
 from crds.condition import Attached
+from istio.envoyfilter import envoy_filter
+from istio.mesh import Context, MeshGate
 from kube.backoff import Backoff
 from kube.client import Kube
 from kube.resource import ENVOY_FILTERS, Object, key_of
@@ -29,6 +31,7 @@ RECHECK_SECONDS = 60.0
 """istiod tells nobody when proxies come or change, and a look costs little if none did."""
 KEEP_SECONDS = 300.0
 """How long a verdict outlives an istiod that does not answer: it is restarted now and then."""
+_KINDS: Mapping[Context, str] = {"GATEWAY": "router", "SIDECAR_OUTBOUND": "sidecar"}
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +47,11 @@ class Proxies(Protocol):
         """
 
 
-def gate_object(
-    body: Mapping[str, Any], selector: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Return the EnvoyFilter as Layby applies it.
-
-    Args:
-        body: the EnvoyFilter for all proxies.
-        selector: the labels of the proxies that shall have it; all of them, if there are none.
-    """
+def gate_object(mesh: MeshGate) -> dict[str, Any]:
+    """Return the EnvoyFilter as Layby applies it."""
+    body: Mapping[str, Any] = envoy_filter(mesh)
     labels = {**body["metadata"].get("labels", {}), MANAGED_BY: MANAGER}
-    spec = dict(body["spec"])
-    if selector:
-        spec["workloadSelector"] = {"labels": dict(selector)}
-    metadata = {**body["metadata"], "labels": labels}
-    return dict(stamped({**body, "metadata": metadata, "spec": spec}))
+    return dict(stamped({**body, "metadata": {**body["metadata"], "labels": labels}}))
 
 
 class GateKeeper:
@@ -135,8 +128,10 @@ class GateKeeper:
             if self._seen is None or _now() - self._seen_at > KEEP_SECONDS:
                 self._seen = Gate(Attached.UNVERIFIED, str(error))
         else:
-            everywhere = "workloadSelector" not in self._wanted["spec"]
-            self._seen = judge_proxies(found, everywhere=everywhere)
+            spec = self._wanted["spec"]
+            kinds = _kinds(spec)
+            meant = {proxy: what for proxy, what in found.items() if proxy.kind in kinds}
+            self._seen = judge_proxies(meant, everywhere="workloadSelector" not in spec)
             self._seen_at = _now()
         self._tell()
 
@@ -154,6 +149,11 @@ class GateKeeper:
             log.info("the gate is %s: %s", verdict.reason, verdict.message)
             self._told = verdict
             self._changed()
+
+
+def _kinds(spec: Mapping[str, Any]) -> set[str]:
+    """Return the kinds of proxies whose listeners an EnvoyFilter changes."""
+    return {_KINDS[patch["match"]["context"]] for patch in spec["configPatches"]}
 
 
 def _now() -> float:

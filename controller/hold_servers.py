@@ -1,99 +1,62 @@
-"""The demand as the hold servers tell it: which there are, and the sum of what they say.
+"""The demand as the hold servers tell it, in the controller's words.
 
 Must not know what demand decides.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from controller.demand import Demand
-from feed.board import Board, HoldName
-from feed.listener import Listener
-from kube.client import Kube
-from kube.informer import Informer
-from kube.resource import ENDPOINT_SLICES, Key, Object, Selection
-
-log = logging.getLogger(__name__)
-
-SERVICE_LABEL = "kubernetes.io/service-name"
-RECHECK_SECONDS = 1.0
-"""A report that does not come changes what is known, and nothing tells of it."""
+from crds.v1alpha1.traffichold import LastWake, WakeOutcome
+from feed.board import HoldName, Wake
+from feed.hold_servers import HoldServers
+from kube.resource import Key
 
 
-class HoldServers:
-    """Listens to every hold server behind a Service.
+class FeedDemand:
+    """The demand as it comes over the feed.
 
     Args:
-        kube: the API.
-        namespace: of the Service.
-        service: its name.
-        port_name: of the port on which the feed is served.
+        hold_servers: whoever tells.
     """
 
-    def __init__(self, kube: Kube, namespace: str, service: str, port_name: str = "grpc") -> None:
-        labels = f"{SERVICE_LABEL}={service}"
-        self._slices = Informer(kube, Selection(ENDPOINT_SLICES, namespace, labels=labels))
-        self._port_name = port_name
-        self._board = Board()
-        self._feed = Listener(self._board, self._look)
-        self._listeners: list[Callable[[Key], None]] = []
-        self._told: dict[HoldName, tuple[bool, bool]] = {}
-        self._complete = False
+    def __init__(self, hold_servers: HoldServers) -> None:
+        self._hold_servers = hold_servers
+        self._wakes: dict[Key, Wake] = {}
 
     def demand(self, key: Key) -> Demand | None:
         """Return the demand for a TrafficHold; none while nothing is known."""
-        now = asyncio.get_running_loop().time()
-        youngest = self._board.youngest(now)
+        youngest = self._hold_servers.youngest()
         if youngest is None:
             return None
-        total = self._board.total(HoldName(*key))
+        now = asyncio.get_running_loop().time()
+        total = self._hold_servers.total(HoldName(*key))
         asked = total.last_request is not None
         quiet = now - total.last_request if total.last_request is not None else youngest
-        complete = self._board.complete(now)
-        return Demand(total.pending, total.in_flight, quiet, complete, asked)
+        return Demand(
+            total.pending,
+            total.in_flight,
+            quiet,
+            self._hold_servers.complete(),
+            asked,
+            self._last_wake(key, total.last_wake),
+        )
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:
         """Have a listener told when to look again at a TrafficHold."""
-        self._listeners.append(listener)
+        self._hold_servers.subscribe(lambda hold: listener(Key(*hold)))
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        self._slices.subscribe(lambda _: self._expect())
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._feed.run(), name="demand feed")
-            tasks.create_task(self._slices.run(), name="hold servers")
-            while True:
-                await asyncio.sleep(RECHECK_SECONDS)
-                self._look()
+        await self._hold_servers.run()
 
-    def _expect(self) -> None:
-        slices = self._slices.store.snapshot().values()
-        self._feed.expect({address for item in slices for address in self._addresses(item)})
-
-    def _addresses(self, item: Object) -> Iterator[str]:
-        ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
-        for endpoint in item.get("endpoints") or ():
-            # One that is not ready, or ending, may still hold requests.
-            for address in endpoint.get("addresses") or ():
-                for port in ports:
-                    yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-    def _look(self) -> None:
-        """Tell of what has begun or ended: requests parked or open, and the account's wholeness."""
-        now = asyncio.get_running_loop().time()
-        complete = self._board.complete(now)
-        holds = self._board.holds()
-        for hold in holds | self._told.keys():
-            total = self._board.total(hold)
-            state = (total.pending > 0, total.in_flight > 0)
-            if self._told.get(hold) != state or complete != self._complete:
-                self._told[hold] = state
-                self._tell(Key(*hold))
-        for hold in self._told.keys() - holds:
-            del self._told[hold]
-        self._complete = complete
-
-    def _tell(self, key: Key) -> None:
-        for listener in self._listeners:
-            listener(key)
+    def _last_wake(self, key: Key, wake: Wake | None) -> LastWake | None:
+        """The same wake is told once, whoever of its witnesses speaks first."""
+        told = self._wakes.get(key)
+        if wake and not (told and told.overlaps(wake)):
+            told = self._wakes[key] = wake
+        if told is None:
+            return None
+        at = datetime.fromtimestamp(told.at, UTC)
+        return LastWake(at=at, duration=told.duration, outcome=WakeOutcome(told.outcome))

@@ -3,13 +3,25 @@
 Must not know who looks. No I/O, no clock.
 """
 
-from collections.abc import Hashable, Iterable
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from controller.workload import KindRef, TargetKey
 from kube.resource import Key, Object
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 DEFAULT_API_VERSION, DEFAULT_KIND = "apps/v1", "Deployment"
+ADOPTED = "layby.dev/adopted"
+"""On a ScaledObject of a user's: which TrafficHold has changed it, and what it said before."""
+_TOLD = frozenset({"Ready", "Active"})
+
+
+class Adopter(NamedTuple):
+    """A TrafficHold that uses a ScaledObject of a user's."""
+
+    name: str
+    uid: str
 
 
 def target_of(item: Object) -> TargetKey:
@@ -93,12 +105,58 @@ def trim_namespace(item: Object) -> Object:
     return {"metadata": {name: metadata[name] for name in names if name in metadata}}
 
 
+def by_adopter(item: Object) -> Iterable[Hashable]:
+    """Index a ScaledObject of a user's by the uid of the TrafficHold that has changed it."""
+    uid = adopter_of(item).uid
+    return [uid] if uid else []
+
+
+def memory_of(item: Object) -> Mapping[str, Any]:
+    """Return what Layby has noted on a ScaledObject of a user's; nothing if it cannot be read."""
+    try:
+        memory = json.loads((item["metadata"].get("annotations") or {})[ADOPTED])
+    except (KeyError, ValueError):
+        return {}
+    return memory if isinstance(memory, dict) else {}
+
+
+def adopter_of(item: Object) -> Adopter:
+    """Return the TrafficHold that has changed a ScaledObject of a user's; empty if none has."""
+    memory = memory_of(item)
+    return Adopter(str(memory.get("trafficHold") or ""), str(memory.get("uid") or ""))
+
+
 def trim_scaled_object(item: Object) -> Object:
-    """Leave of a ScaledObject what it scales."""
+    """Leave of a ScaledObject what `ScaledObject.read` looks at: KEDA notes each of its polls."""
     metadata = item["metadata"]
-    names = ("name", "namespace", "uid", "resourceVersion")
-    ref = (item.get("spec") or {}).get("scaleTargetRef")
+    names = (
+        *("name", "namespace", "uid", "resourceVersion", "ownerReferences"),
+        *("labels", "deletionTimestamp"),
+    )
+    annotations = metadata.get("annotations") or {}
+    conditions = (item.get("status") or {}).get("conditions") or ()
     return {
-        "metadata": {name: metadata[name] for name in names if name in metadata},
-        "spec": {"scaleTargetRef": ref},
+        "metadata": {
+            **{name: metadata[name] for name in names if name in metadata},
+            "annotations": {
+                name: value
+                for name, value in annotations.items()
+                if name.startswith(("layby.dev/", "autoscaling.keda.sh/"))
+            },
+        },
+        "spec": item["spec"],
+        "status": {"conditions": [each for each in conditions if each.get("type") in _TOLD]},
+    }
+
+
+def trim_definition(item: Object) -> Object:
+    """Leave of a CustomResourceDefinition whether the API server serves it."""
+    metadata = item["metadata"]
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    established = any(
+        each.get("type") == "Established" and each.get("status") == "True" for each in conditions
+    )
+    return {
+        "metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion")},
+        "served": established and "deletionTimestamp" not in metadata,
     }

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeAlias
 
 from controller import indexes, rule, services, workload
+from controller.keda import Keda
 from controller.rule import Mesh
 from controller.workload import KindKey
 from kube.client import Kube
@@ -19,7 +20,6 @@ from kube.resource import (
     ENVOY_FILTERS,
     HOLD_POLICIES,
     NAMESPACES,
-    SCALED_OBJECTS,
     SERVICES,
     TRAFFIC_HOLDS,
     Resource,
@@ -61,21 +61,15 @@ class Informers:
         )
         gates = Selection(ENVOY_FILTERS, mesh.root_namespace, fields=f"metadata.name={gate}")
         self.gate = Informer(kube, gates)
-        self.scaled_objects = Informer(
-            kube,
-            Selection(SCALED_OBJECTS),
-            trim=indexes.trim_scaled_object,
-            indexes={"target": indexes.by_target},
-        )
+        self.keda = Keda(kube)
         self.workloads: dict[KindKey, Informer] = {}
         self._told: Told | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._keda = False
 
     def __iter__(self) -> Iterator[Informer]:
         """All that are watched from the beginning."""
         yield from (self.holds, self.policies, self.namespaces, self.services)
-        yield from (self.slices, self.rules, self.gate)
+        yield from (self.slices, self.rules, self.gate, self.keda.definition)
 
     @property
     def synced(self) -> bool:
@@ -92,8 +86,7 @@ class Informers:
             for informer in (*self, *self.workloads.values()):
                 self._start(informer, group)
             self._group = group
-            if self._keda:
-                self._start(self.scaled_objects, group)
+            group.create_task(self.keda.run(), name="KEDA")
 
     def follow(self, resource: Resource) -> Informer:
         """Watch a kind of workload from now on, if it is not watched yet."""
@@ -110,14 +103,6 @@ class Informers:
             if self._group is not None:
                 self._start(informer, self._group)
         return informer
-
-    def follow_keda(self) -> Informer:
-        """Watch ScaledObjects from now on."""
-        if not self._keda:
-            self._keda = True
-            if self._group is not None:
-                self._start(self.scaled_objects, self._group)
-        return self.scaled_objects
 
     def _tell(self, kind: KindKey, change: Change) -> None:
         if self._told is not None:

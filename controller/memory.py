@@ -5,7 +5,8 @@ is monotonic seconds.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 REFUSED_SECONDS = 60.0
 """After which a scaling that was refused is tried again: nobody tells when a role changes."""
@@ -19,6 +20,7 @@ class Memory:
     wrote_at: float = -math.inf
     _refusal: str = ""
     _refused_at: float = -math.inf
+    _rejected: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def seen(self, replicas: int, now: float) -> float:
         """Note how many replicas are asked for; return the seconds since they were last none."""
@@ -41,6 +43,22 @@ class Memory:
         """Return why a scaling was refused, if that was lately."""
         return self._refusal if now - self._refused_at < REFUSED_SECONDS else ""
 
+    def rejected(self, digest: str, why: str, now: float) -> None:
+        """Note that a write of a ScaledObject was refused."""
+        self._rejected[digest] = (why, now)
+
+    def rejections(self, now: float) -> Mapping[str, str]:
+        """Return which writes of ScaledObjects were refused lately, and why."""
+        self._rejected = {
+            digest: (why, at)
+            for digest, (why, at) in self._rejected.items()
+            if now - at < REFUSED_SECONDS
+        }
+        return {digest: why for digest, (why, _) in self._rejected.items()}
+
     def retry_after(self, now: float) -> float | None:
-        """Return the seconds until a scaling is to be tried again, if one was refused."""
-        return self._refused_at + REFUSED_SECONDS - now if self.refusal(now) else None
+        """Return the seconds until what was refused is to be tried again."""
+        times = [at for _, at in self._rejected.values()]
+        if self.refusal(now):
+            times.append(self._refused_at)
+        return min(times) + REFUSED_SECONDS - now if times else None

@@ -6,6 +6,7 @@ Owns what is asked and remembered for it. Must not decide anything, nor know who
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -14,13 +15,19 @@ from controller.demand import DemandSource
 from controller.destination_rule import name_of
 from controller.effects import Effects, Subject
 from controller.facts import FINALIZER, Facts, Gate, Missing, Target
+from controller.facts import Keda as Presence
+from controller.keda import Keda
 from controller.memory import Memory
 from controller.overlay import version_of
 from controller.plan import plan
 from controller.rule import Rule
+from controller.scaled_object import ScaledObject, Scaler
+from controller.scaled_object import name_of as scaled_name
+from controller.scaled_objects import ScaledObjects
 from controller.services import Leading, Service
 from controller.status import invalid, write_in
 from controller.targets import Targets
+from controller.workload import TargetKey
 from controller.world import World
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
@@ -28,6 +35,17 @@ from crds.v1alpha1.traffichold import TrafficHoldStatus
 from kube.resource import Key, Object
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is asked, beside the world."""
+
+    demand: DemandSource
+    gate: Callable[[], Gate]
+    keda: Keda
+    scaler: Scaler
+    scaled_objects: ScaledObjects
 
 
 class HoldReconciler:
@@ -38,14 +56,12 @@ class HoldReconciler:
         world: World,
         targets: Targets,
         effects: Effects,
-        demand: DemandSource,
-        gate: Callable[[], Gate],
+        sources: Sources,
     ) -> None:
         self._world = world
         self._targets = targets
         self._effects = effects
-        self._demand = demand
-        self._gate = gate
+        self._sources = sources
         self._memories: dict[Key, Memory] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -68,7 +84,6 @@ class HoldReconciler:
             return None
         target = await self._targets.find(key.namespace, hold.spec.target_ref)
         resource = await self._targets.resource(hold.spec.target_ref)
-        await self._targets.look_for_keda()
         workload = None if isinstance(target, Missing) else target
         subject = Subject(item, version, memory, workload, resource)
         made = plan(self._facts(item, hold, target, memory), _wall())
@@ -77,13 +92,13 @@ class HoldReconciler:
 
     def _facts(self, item: Object, hold: TrafficHold, target: Target, memory: Memory) -> Facts:
         """Gather, in one turn of the loop, so that all of it is of one moment."""
-        world, now = self._world, _now()
+        world, sources, now = self._world, self._sources, _now()
         key = Key(hold.metadata.namespace, hold.metadata.name)
         metadata = item["metadata"]
-        leading, replicas, scaled_by = Leading(), 0, ""
+        leading, replicas, key_of_target = Leading(), 0, None
         if not isinstance(target, Missing):
             leading = world.leading(item, target.pod_labels)
-            scaled_by = world.scaled_by(target.key)
+            key_of_target = target.key
             written = self._effects.replicas.get(target.key, target.version, now)
             replicas = written if written is not None else target.replicas or 0
         return Facts(
@@ -95,10 +110,14 @@ class HoldReconciler:
             loss=world.loss(item, leading.services),
             rules=self._rules(item, leading.services),
             ready_endpoints=world.ready_endpoints(leading.services),
-            demand=self._demand.demand(key),
-            gate=self._gate(),
+            demand=sources.demand.demand(key),
+            gate=sources.gate(),
             mesh=world.mesh,
-            scaled_by=scaled_by,
+            keda=sources.keda.presence,
+            keda_trouble=sources.keda.trouble,
+            scaled_objects=self._scaled_objects(item, key_of_target),
+            scaler=sources.scaler,
+            rejections=memory.rejections(now),
             scale_refused=memory.refusal(now),
             up_for=memory.seen(replicas, now),
             status_age=now - memory.wrote_at,
@@ -114,6 +133,19 @@ class HoldReconciler:
             if ours is not None:
                 items[key] = ours
         return tuple(Rule.read(each, self._world.mesh) for each in items.values())
+
+    def _scaled_objects(self, item: Object, target: TargetKey | None) -> tuple[ScaledObject, ...]:
+        if self._sources.keda.presence is not Presence.THERE:
+            return ()
+        items = self._world.scaled_objects(item, target)
+        metadata = item["metadata"]
+        # One that was made just now may not be there yet.
+        for key in {*items, Key(metadata["namespace"], scaled_name(metadata["name"]))}:
+            version = version_of(items.get(key))
+            written = self._sources.scaled_objects.written.get(key, version, _now())
+            if written is not None:
+                items[key] = written
+        return tuple(ScaledObject.read(items[key]) for key in sorted(items))
 
     async def _refuse(self, subject: Subject, error: InvalidResourceError) -> None:
         item = subject.hold

@@ -6,38 +6,27 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+from istio.mesh import MeshGate
 
-Name = Annotated[str, Field(pattern=_NAME, max_length=63)]
+_SUBDOMAIN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
+_ADDRESS = r"^(\S+:[0-9]{1,5})?$"
 
 
-class Settings(BaseSettings):
-    """What a controller can be told."""
+class Settings(MeshGate, BaseSettings):
+    """What a controller can be told: of the gate that it keeps, and of itself."""
 
     model_config = SettingsConfigDict(
         env_prefix="LAYBY_CONTROLLER_", frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
-    namespace: Name = "layby-system"
-    """Where Layby is installed: its Lease is there, and no policy touches it."""
     identity: str = ""
     """This process's name among the candidates for the leader; by default its host's."""
-    root_namespace: Name = "istio-system"
-    """Istio's root namespace: an EnvoyFilter there is for the whole mesh."""
-    domain: str = "cluster.local"
-    """The cluster's DNS domain, as istiod has it."""
-    gate_name: Name = "layby"
-    """The name of the EnvoyFilter."""
-    gate_selector: dict[str, str] = Field(default_factory=dict)
-    """The labels of the proxies that shall have the gate, as JSON; all gateways and sidecars if
-    there are none."""
-    hold_service: Name = "layby-extproc"
-    """The Service of the hold servers, in Layby's namespace."""
-    hold_port: Annotated[int, Field(ge=1, le=65535)] = 9002
-    """Its port."""
-    chances: Annotated[int, Field(ge=1, le=5)] = 3
-    """How often one request may be parked: a chance is spent by an early release, or by a hold
-    server that is lost."""
+    scaler_address: Annotated[str, Field(pattern=_ADDRESS)] = ""
+    """Where KEDA finds the hold servers, as host:port; by default hold_service and hold_port in
+    Layby's namespace."""
+    scaler_authentication: Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)] = ""
+    """A ClusterTriggerAuthentication with the certificates by which KEDA and the hold servers know
+    one another. Empty: none."""
     not_ready_endpoints: bool = True
     """Whether istiod sends endpoints that are not ready, as it does from Istio 1.31 on unless
     PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS is false. If not, Layby makes no DestinationRules."""

@@ -1,7 +1,7 @@
 """Whether a workload is put to sleep now, or why not and when to look again.
 
-Owns the decision where Layby takes it, which is scaling mode Direct. If in doubt the workload
-stays up. Must not know how it is carried out. No I/O, no clock.
+Owns the decision where Layby takes it, which is scaling mode Direct; elsewhere whether it is idle.
+If in doubt the workload stays up. Must not know how it is carried out. No I/O, no clock.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Reason(StrEnum):
     """Some proxies would not hold its requests, and answer 503."""
     MIN_REPLICAS = "MinReplicas"
     SCALED_BY_OTHERS = "ScaledByOthers"
-    """KEDA takes it to zero, or would take it back."""
+    """Or nobody knows whether they do; they would take it back."""
     SCALE_REFUSED = "ScaleRefused"
     """It could not be scaled a moment ago."""
     DEMAND_UNKNOWN = "DemandUnknown"
@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """It has not been up for as long as it may be idle, whoever started it."""
     DRY_RUN = "DryRun"
     """It would be put to sleep."""
+    LEFT_TO_KEDA = "LeftToKEDA"
+    """KEDA puts it to sleep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Situation:
     attached: bool
     """False only if it is known that some proxies do not hold; what cannot be seen is taken for
     well, for else no mesh that keeps its istiod to itself could have workloads asleep."""
+    left_to_keda: bool
+    """Whether KEDA puts it to sleep for want of requests."""
     scaled_by_others: bool
     scale_refused: bool
     min_replicas: int
@@ -74,7 +78,7 @@ class Decision(NamedTuple):
     @property
     def is_idle(self) -> bool:
         """Whether nobody has needed the workload for long enough."""
-        return self.reason in {Reason.IDLE, Reason.DRY_RUN}
+        return self.reason in {Reason.IDLE, Reason.DRY_RUN, Reason.LEFT_TO_KEDA}
 
 
 def decide(situation: Situation) -> Decision:
@@ -85,6 +89,8 @@ def decide(situation: Situation) -> Decision:
         return Decision(reason)
     if (needed := _needed(situation)) is not None:
         return needed
+    if situation.left_to_keda:
+        return Decision(Reason.LEFT_TO_KEDA)
     return Decision(Reason.DRY_RUN if situation.dry_run else Reason.IDLE)
 
 

@@ -68,12 +68,6 @@ class Targets:
         found = await self._discovery.find(ref.api_version, ref.kind)
         return found.resource if found else None
 
-    async def look_for_keda(self) -> None:
-        """See to it that ScaledObjects are known, if there is KEDA."""
-        found = await self._discovery.find("keda.sh/v1alpha1", "ScaledObject")
-        if found is not None:
-            await _synced(self._informers.follow_keda())
-
     async def prepare(self, kinds: Iterable[KindRef]) -> frozenset[KindKey]:
         """Watch kinds of workloads; return those of which it cannot be told what there is."""
         unseen = set()

@@ -15,7 +15,9 @@ from controller.gate import GateKeeper, Proxies
 from controller.indexes import kind_of_target
 from controller.informers import Informers
 from controller.policy_reconciler import PolicyReconciler
-from controller.reconciler import HoldReconciler
+from controller.reconciler import HoldReconciler, Sources
+from controller.scaled_object import Scaler
+from controller.scaled_objects import ScaledObjects
 from controller.targets import Targets
 from controller.world import World
 from kube.client import Kube
@@ -27,8 +29,8 @@ from kube.resource import Key, Object
 TOGETHER_SECONDS = 0.2
 """Changes come in bursts, and one look is enough for all of one."""
 FIRST_LOOK_SECONDS = 5.0
-"""How long the first look at the proxies may keep all else waiting. Without its result the statuses
-of all TrafficHolds would be written twice."""
+"""How long the first look at the proxies, and the list of the ScaledObjects, may keep all else
+waiting. Without their results the statuses of all TrafficHolds would be written twice."""
 _ALL = "all"
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Parts:
     demand: DemandSource
     gate: Object
     istiod: Proxies | None
+    scaler: Scaler
     protected: frozenset[str]
     workers: int
     stop_seconds: float
@@ -58,12 +61,18 @@ class Term:
         kube, informers, world = parts.kube, parts.informers, parts.world
         self._targets = Targets(kube, informers, world)
         self._keeper = GateKeeper(kube, informers, parts.gate, parts.istiod, self.want_holds)
+        scaled_objects = ScaledObjects(kube, informers.keda.scaled_objects)
         holds = HoldReconciler(
             world,
             self._targets,
-            Effects(kube, world, parts.recorder),
-            parts.demand,
-            lambda: self._keeper.verdict,
+            Effects(kube, world, parts.recorder, scaled_objects),
+            Sources(
+                demand=parts.demand,
+                gate=lambda: self._keeper.verdict,
+                keda=informers.keda,
+                scaler=parts.scaler,
+                scaled_objects=scaled_objects,
+            ),
         )
         policies = PolicyReconciler(kube, informers, world, self._targets, parts.protected)
         self.holds: Queue[Key] = Queue("TrafficHold", holds.reconcile, workers=parts.workers)
@@ -111,10 +120,13 @@ class Term:
                 task.cancel()
 
     async def _prepare(self) -> None:
-        """Know all kinds of targets, and whether there is a gate, before anything is concluded."""
+        """Know the targets, what scales them, and the gate, before anything is concluded."""
         informers = self._parts.informers
         for informer in informers:
             await informer.synced.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                await informers.keda.settled()
         await self._targets.prepare(map(kind_of_target, informers.holds.store.snapshot().values()))
         try:
             await self._keeper.reconcile()

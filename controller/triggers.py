@@ -7,7 +7,7 @@ only cost time, one too few is a bug. Must not look itself.
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from controller.indexes import hold_services, service_of_slice, target_of
+from controller.indexes import adopter_of, hold_services, service_of_slice, target_of
 from controller.informers import Informers
 from controller.rule import Rule
 from controller.services import Service
@@ -76,7 +76,8 @@ class Triggers:
         informers.slices.subscribe(self._slice)
         informers.rules.subscribe(self._rule)
         informers.gate.subscribe(lambda _: self._wants.want_gate())
-        informers.scaled_objects.subscribe(self._scaled_object)
+        informers.keda.scaled_objects.subscribe(self._scaled_object)
+        informers.keda.subscribe(self._keda)
         informers.subscribe_to_workloads(self._workload)
 
     def _hold(self, change: Change) -> None:
@@ -147,9 +148,20 @@ class Triggers:
                 if key.namespace == change.key.name:
                     self._wants.want_hold(key)
 
+    def _keda(self) -> None:
+        self._wants.want_holds()
+
     def _scaled_object(self, change: Change) -> None:
-        for item in filter(None, (change.old, change.new)):
+        old, new = change.old, change.new
+        if old is not None and new is not None and _is_a_poll(old, new):
+            return
+        for item in filter(None, (old, new)):
             self._holds(self._world.holds_on(target_of(item)))
+            namespace = change.key.namespace
+            for owner in item["metadata"].get("ownerReferences") or ():
+                self._wants.want_hold(Key(namespace, owner["name"]))
+            if adopter := adopter_of(item).name:
+                self._wants.want_hold(Key(namespace, adopter))
 
     def _holds_of(self, service: Key) -> None:
         item = self._informers.services.store.get(service)
@@ -166,6 +178,15 @@ def _says_the_same(old: Object, new: Object) -> bool:
     return old.get("spec") == new.get("spec") and all(
         old["metadata"].get(name) == new["metadata"].get(name) for name in names
     )
+
+
+def _is_a_poll(old: Object, new: Object) -> bool:
+    """Whether KEDA has only noted when it has looked."""
+    metadata, other = (
+        {name: value for name, value in item["metadata"].items() if name != "resourceVersion"}
+        for item in (old, new)
+    )
+    return metadata == other and all(old.get(n) == new.get(n) for n in ("spec", "status"))
 
 
 def _looks_the_same(old: Workload, new: Workload) -> bool:

@@ -11,6 +11,7 @@ from controller.conflicts import Claimant, Loss, lost
 from controller.indexes import hold_services, target_of
 from controller.informers import Informers
 from controller.rule import WILDCARDS, Mesh
+from controller.scaled_object import name_of
 from controller.services import Leading, Service, found, named, selects
 from controller.workload import KindKey, TargetKey, Workload
 from kube.resource import Key, Object, key_of
@@ -111,10 +112,19 @@ class World:
             for item in store.objects_by("service", (service.namespace, service.name))
         )
 
-    def scaled_by(self, target: TargetKey) -> str:
-        """Name what else scales a workload; empty if nothing is known to."""
-        scalers = self._informers.scaled_objects.store.objects_by("target", target)
-        return f"ScaledObject {scalers[0]['metadata']['name']}" if scalers else ""
+    def scaled_objects(self, hold: Object, target: TargetKey | None) -> dict[Key, Object]:
+        """Return the ScaledObjects that a TrafficHold may have to do with."""
+        store = self._informers.keda.scaled_objects.store
+        metadata = hold["metadata"]
+        uid = metadata.get("uid", "")
+        named = store.get(Key(metadata["namespace"], name_of(metadata["name"])))
+        items = [
+            *([named] if named is not None else ()),
+            *(store.objects_by("target", target) if target else ()),
+            *store.objects_by("owner", uid),
+            *store.objects_by("adopter", uid),
+        ]
+        return {key_of(item): item for item in items}
 
     def _own_rules(self, hold: Object) -> list[Object]:
         uid = hold["metadata"].get("uid", "")

@@ -10,6 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as grpc_health
 
 MANY = 1_000_000
+LIVENESS = "liveness"
+"""The health service's name for this process itself: serving for as long as its event loop turns,
+however little it knows yet."""
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A burst is parked, not refused by gRPC: the hold queue has bounds of its own.
     ("grpc.server.max_pending_requests", MANY),
@@ -47,7 +50,9 @@ class Server:
 
     async def start(self) -> None:
         """Begin to serve."""
-        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        states = health_pb2.HealthCheckResponse
+        await self._health.set("", states.NOT_SERVING)
+        await self._health.set(LIVENESS, states.SERVING)
         await self._server.start()
 
     async def serving(self, *, ready: bool) -> None:

@@ -1,9 +1,12 @@
 """Settings of `layby extproc`: environment variables with the prefix `LAYBY_EXTPROC_`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from extproc.scaler.tls import TlsFiles
 
 
 class Settings(BaseSettings):
@@ -17,6 +20,19 @@ class Settings(BaseSettings):
     """Where ext_proc, access logs, the demand feed and health are served, as `host:port`."""
     namespace: str = ""
     """The only namespace whose TrafficHolds are served; empty for all."""
+    service: str = "layby-extproc"
+    """The Service of the hold servers, by which they find one another."""
+    service_namespace: str = "layby-system"
+    """The namespace of that Service."""
+    scaler_listen: str = "0.0.0.0:9091"
+    """Where KEDA is answered, as `host:port`."""
+    scaler_cert: Path | None = None
+    """A PEM file with the certificate chain that KEDA is shown; without it there is no TLS. Read
+    again for each handshake."""
+    scaler_key: Path | None = None
+    """A PEM file with its key."""
+    scaler_client_ca: Path | None = None
+    """A PEM file with the authorities for KEDA's own certificate; without it anybody may ask."""
     domain: str = "cluster.local"
     """The cluster's DNS domain, as istiod has it."""
     max_pending: Annotated[int, Field(ge=1)] = 20_000
@@ -29,3 +45,13 @@ class Settings(BaseSettings):
     """How long a stopping server waits for what it has parked; less than the pod's grace."""
     hand_over: bool = True
     """Whether another hold server is up while this one stops, and takes over what is parked."""
+
+    @property
+    def scaler_tls(self) -> TlsFiles | None:
+        """The TLS of the scaler; None if there is none."""
+        return TlsFiles.given(self.scaler_cert, self.scaler_key, self.scaler_client_ca)
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        _ = self.scaler_tls
+        return self

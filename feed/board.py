@@ -3,8 +3,9 @@
 Pure: `now` is monotonic seconds. Must not know how reports come.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 STALE_SECONDS = 5.0
@@ -21,6 +22,36 @@ class HoldName(NamedTuple):
     name: str
 
 
+class WakeOutcome(StrEnum):
+    """How a wake ended, as the status of a TrafficHold says it."""
+
+    SUCCEEDED = "Succeeded"
+    """The workload became ready."""
+    FAILED = "Failed"
+    """It cannot start."""
+    TIMED_OUT = "TimedOut"
+    """It was not ready before the last request stopped waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A wake that has ended.
+
+    Args:
+        at: when the request came that began it, in seconds since 1970.
+        duration: seconds from then until it had ended.
+        outcome: how it ended.
+    """
+
+    at: float
+    duration: float
+    outcome: WakeOutcome
+
+    def overlaps(self, other: "Wake") -> bool:
+        """Whether the two are one, as seen by two hold servers."""
+        return self.at <= other.at + other.duration and other.at <= self.at + self.duration
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """One hold server's part of the demand for a hold.
@@ -30,12 +61,16 @@ class Share:
         in_flight: requests open, those parked among them.
         rate: requests per second over the last minute.
         last_request: when the last one came; None if none has.
+        waking: whether the workload is being woken.
+        last_wake: the latest wake that has ended.
     """
 
     pending: int = 0
     in_flight: int = 0
     rate: float = 0.0
     last_request: float | None = None
+    waking: bool = False
+    last_wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +126,25 @@ class Board:
 
     def total(self, hold: HoldName) -> Share:
         """The sum over all hold servers, as last heard."""
-        shares = [r.shares[hold] for r in self._reports.values() if hold in r.shares]
-        times = [share.last_request for share in shares if share.last_request is not None]
-        return Share(
-            sum(share.pending for share in shares),
-            sum(share.in_flight for share in shares),
-            sum(share.rate for share in shares),
-            max(times, default=None),
-        )
+        return combined([r.shares[hold] for r in self._reports.values() if hold in r.shares])
+
+
+def combined(shares: Sequence[Share]) -> Share:
+    """Sum up the shares of one hold."""
+    times = [share.last_request for share in shares if share.last_request is not None]
+    return Share(
+        sum(share.pending for share in shares),
+        sum(share.in_flight for share in shares),
+        sum(share.rate for share in shares),
+        max(times, default=None),
+        any(share.waking for share in shares),
+        _latest([share.last_wake for share in shares if share.last_wake]),
+    )
+
+
+def _latest(wakes: Sequence[Wake]) -> Wake | None:
+    """The latest wake; of what several hold servers saw of it, what the first one did."""
+    if not wakes:
+        return None
+    last = max(wakes, key=lambda wake: wake.at)
+    return min((wake for wake in wakes if wake.overlaps(last)), key=lambda wake: wake.at)

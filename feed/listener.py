@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 
 import grpc
 
-from feed.board import Board, HoldName, Share
+from feed import wire
+from feed.board import Board
 from feed.feed_pb2 import Report, WatchRequest
 from feed.service import SERVICE
 
@@ -75,11 +76,5 @@ class Listener:
 
     def _hear(self, replica: str, report: Report) -> None:
         now = asyncio.get_running_loop().time()
-        shares = {
-            HoldName(d.namespace, d.name): Share(
-                d.pending, d.in_flight, d.rate, now - d.last_request_age_seconds
-            )
-            for d in report.holds
-        }
-        self._board.hear(replica, shares, report.account_age_seconds, now)
+        self._board.hear(replica, wire.shares_of(report, now), report.account_age_seconds, now)
         self._changed()

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import grpc
 
+from feed import wire
 from feed.board import HoldName, Share
-from feed.feed_pb2 import HoldDemand, Report, WatchRequest
+from feed.feed_pb2 import Report, WatchRequest
 
 SERVICE = "layby.feed.v1.DemandFeed"
 LOOK_SECONDS = 0.25
@@ -28,7 +29,8 @@ class FeedService:
     def __init__(self, shares: Callable[[], Mapping[HoldName, Share]]) -> None:
         self._shares = shares
         self._began_at = asyncio.get_running_loop().time()
-        self._closing = asyncio.Event()
+        self._closing = False
+        self._news = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, to be added to a server."""
@@ -44,33 +46,23 @@ class FeedService:
         clock = asyncio.get_running_loop().time
         said: Mapping[HoldName, Share] | None = None
         said_at = 0.0
-        while not self._closing.is_set():
+        while not self._closing:
+            news = self._news
             shares = self._shares()
             if shares != said or clock() - said_at >= HEARTBEAT_SECONDS:
                 said, said_at = shares, clock()
-                yield self._report(shares, said_at)
-            await _wait(self._closing, LOOK_SECONDS)
+                yield wire.report(shares, said_at - self._began_at, said_at)
+            await _wait(news, LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Tell everybody now: what has just begun or ended cannot wait for the next look."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def close(self) -> None:
         """End every stream with OK, so that listeners come back at once."""
-        self._closing.set()
-
-    def _report(self, shares: Mapping[HoldName, Share], now: float) -> Report:
-        return Report(
-            account_age_seconds=now - self._began_at,
-            holds=[
-                HoldDemand(
-                    namespace=hold.namespace,
-                    name=hold.name,
-                    pending=share.pending,
-                    in_flight=share.in_flight,
-                    rate=share.rate,
-                    last_request_age_seconds=now - share.last_request,
-                )
-                for hold, share in shares.items()
-                if share.last_request is not None
-            ],
-        )
+        self._closing = True
+        self.look()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -4,51 +4,52 @@ Owns where the filters go: before the router, in listeners of the given contexts
 Must not know what the filters do, nor talk to a cluster.
 """
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from datetime import timedelta
 
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.core.v3 import KeepaliveSettings
 from envoy_data_plane.google.protobuf import Any
 
 from istio.accesslog import logging_manager
-from istio.gate import GateOptions, gate
+from istio.cluster import http2_upstream
+from istio.gate import gate
+from istio.mesh import Context, MeshGate
 from istio.protojson import to_dict
 
-HOLD_CLUSTER = "outbound|9002||layby-extproc.layby-system.svc.cluster.local"
-"""The cluster that istiod makes for the hold servers' Service, as Layby is installed."""
-PRIORITY = 10
 MANAGER = "envoy.filters.network.http_connection_manager"
+REVISION_LABEL = "istio.io/rev"
 LOG_FLUSH_SECONDS = 0.5
 LOG_INTERVAL_SECONDS = 5.0
 """How often a request that goes on is logged again; see `FORGOTTEN_AFTER` of the hold server."""
 
-Context: TypeAlias = Literal["ANY", "GATEWAY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND"]
 
-
-def envoy_filter(
-    options: GateOptions,
-    *,
-    name: str,
-    namespace: str,
-    contexts: Sequence[Context] = ("GATEWAY", "SIDECAR_OUTBOUND"),
-) -> dict[str, object]:
-    """Return the EnvoyFilter `namespace/name`; in istiod's root namespace it is mesh wide.
+def envoy_filter(mesh: MeshGate) -> dict[str, object]:
+    """Return the EnvoyFilter; in istiod's root namespace it is mesh wide.
 
     istiod applies patches in the order they are listed, each right before the router, so the
     gate's own order is kept.
     """
-    filters = [to_dict(part) for part in gate(options)]
+    filters = [to_dict(part) for part in gate(mesh.options)]
+    contexts = mesh.gate_attach.contexts
+    metadata: dict[str, object] = {"name": mesh.gate_name, "namespace": mesh.root_namespace}
+    if mesh.gate_revision:
+        metadata["labels"] = {REVISION_LABEL: mesh.gate_revision}
+    spec: dict[str, object] = {
+        # With a priority, so that istiod applies it behind filters that others insert.
+        "priority": mesh.gate_priority,
+        "configPatches": [
+            *(_before_router(context, part) for context in contexts for part in filters),
+            *(_logging(context, mesh.cluster_name) for context in contexts),
+            *(_keepalive(context, mesh) for context in contexts),
+        ],
+    }
+    if mesh.gate_selector:
+        spec["workloadSelector"] = {"labels": dict(mesh.gate_selector)}
     return {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            # With a priority, so that istiod applies it behind filters that others insert.
-            "priority": PRIORITY,
-            "configPatches": [
-                *(_before_router(context, part) for context in contexts for part in filters),
-                *(_logging(context, options.cluster_name) for context in contexts),
-            ],
-        },
+        "metadata": metadata,
+        "spec": spec,
     }
 
 
@@ -71,4 +72,22 @@ def _logging(context: Context, cluster_name: str) -> dict[str, object]:
         "applyTo": "NETWORK_FILTER",
         "match": {"context": context, "listener": {"filterChain": {"filter": {"name": MANAGER}}}},
         "patch": {"operation": "MERGE", "value": value},
+    }
+
+
+def _keepalive(context: Context, mesh: MeshGate) -> dict[str, object]:
+    """Ping the hold servers, in the very cluster that the gate asks.
+
+    istiod merges messages, but replaces the entries of maps: these are all of the cluster's HTTP
+    options, not just those that it lacks. Without HTTP/2 among them no stream would get through.
+    """
+    keepalive = KeepaliveSettings(
+        interval=timedelta(seconds=mesh.keepalive_interval_seconds),
+        timeout=timedelta(seconds=mesh.keepalive_timeout_seconds),
+    )
+    cluster = Cluster(typed_extension_protocol_options=http2_upstream(keepalive))
+    return {
+        "applyTo": "CLUSTER",
+        "match": {"context": context, "cluster": {"name": mesh.cluster_name}},
+        "patch": {"operation": "MERGE", "value": to_dict(cluster)},
     }

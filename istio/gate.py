@@ -61,6 +61,10 @@ REQUEST_ATTRIBUTES = ("xds.cluster_name",)
 MAX_CHANCES = 5
 MAX_MESSAGE_TIMEOUT_SECONDS = 3600.0  # Envoy refuses more
 RETRY_ON = "connect-failure,refused-stream,unavailable,reset,cancelled,internal"
+HOST_SELECTIONS = 50
+"""How often a retry may select a host anew to avoid those that it has tried. istiod balances by
+least requests, and a server that lost all of its requests has the least: of two, one selection in
+four is the other. After 5 more, 15 of 100 requests went back to a frozen server."""
 MARKED = "0"
 
 _HEADER_NAME = re.compile(r"[a-z0-9-]+")
@@ -192,7 +196,7 @@ def _hold_service(options: GateOptions, chance: int) -> GrpcService:
                 max_interval=timedelta(seconds=options.retry_max_seconds),
             ),
             retry_host_predicate=[other_host],
-            host_selection_retry_max_attempts=5,
+            host_selection_retry_max_attempts=HOST_SELECTIONS,
         ),
     )
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import uuid
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -41,6 +42,8 @@ class Recorder:
         self._series = Series(lambda: uuid.uuid4().hex[:16])
         self._pending: OrderedDict[str, _Entry] = OrderedDict()
         self._changed = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
         self._complaints: set[str] = set()
         self.lost = 0
         """How many could not be told."""
@@ -74,6 +77,7 @@ class Recorder:
         step = self._series.next(topic, note, asyncio.get_running_loop().time())
         # One that waits already is told with its latest count.
         self._pending[step.event] = _Entry(about, topic, note, step)
+        self._written.clear()
         self._changed.set()
 
     async def run(self) -> None:
@@ -88,6 +92,13 @@ class Recorder:
                 except KubeError as error:
                     self._series.forget(entry.step.event)
                     self._lose(error.reason, str(error))
+            self._written.set()
+
+    async def flush(self, patience: float) -> None:
+        """Wait until all that was told is written or lost, but for `patience` seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._written.wait()
 
     async def _write(self, entry: _Entry) -> None:
         now = _time(datetime.now(UTC))

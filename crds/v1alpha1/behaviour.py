@@ -7,7 +7,7 @@ not know which workload it is for.
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from crds.duration import Between
 from crds.model import Model
@@ -30,8 +30,8 @@ class Hold(Model):
     Retry-After."""
     fallback: Fallback | None = None
     """What a client gets whose request is not served: too many wait already, it waited too long,
-    or the workload cannot start. By default a 503 or 504 with a line that says why, and a
-    Retry-After taken from the cold starts seen."""
+    the workload cannot start, or the only hold server ends. By default a 503 or 504 with a line
+    that says why, and a Retry-After taken from the cold starts seen."""
 
 
 class Wake(Model):
@@ -78,6 +78,18 @@ class Target(Model):
         return (self.concurrency is None) != (self.requests_per_second is None)
 
 
+class ScalingFallback(Model):
+    """What KEDA does while it gets no answer from Layby's hold servers."""
+
+    failure_threshold: Annotated[int, Field(ge=0, le=10_000)]
+    """After how many failures in a row."""
+    replicas: Annotated[int, Field(ge=0, le=10_000)]
+    """How many replicas it keeps then."""
+
+
+_HPA_BEHAVIOR = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
 class Scaling(Model):
     """Between which bounds the workload is scaled, and by whom.
 
@@ -86,9 +98,10 @@ class Scaling(Model):
 
     mode: ScalingMode = ScalingMode.AUTO
     """Direct: Layby puts the workload to sleep; what lies between one and many replicas is left
-    to an autoscaler of its own, and maxReplicas and target have no effect. KEDA: Layby keeps a
-    ScaledObject for it, or adds itself to the one that is there, and KEDA does both. Auto: KEDA
-    where it is installed, else Direct."""
+    to an autoscaler of its own, and all fields here but minReplicas have no effect. KEDA: Layby
+    keeps a ScaledObject for it, or adds itself to the one that is there, and KEDA does both. Of a
+    ScaledObject that is there only that is changed which is not left at its default here, and it
+    is put back when the TrafficHold goes. Auto: KEDA where it is installed, else Direct."""
     min_replicas: Annotated[int, Field(ge=0, le=10_000)] = 0
     """How many replicas are kept without any request. 0 lets the workload sleep. From 1 on it
     never sleeps, and requests are parked only while none of its replicas is ready."""
@@ -97,6 +110,15 @@ class Scaling(Model):
     target: Target = Target(concurrency=100)
     """The load per replica that KEDA scales by: either concurrency or requestsPerSecond. Left out,
     it is a concurrency of 100."""
+    polling_interval: Annotated[float, Between("1s", "1h")] | None = None
+    """How often KEDA asks whether the workload is still needed, in whole seconds. A wake does not
+    wait for it. By default 5s, or what the ScaledObject that is there says."""
+    behavior: Annotated[dict[str, object], WithJsonSchema(_HPA_BEHAVIOR)] | None = None
+    """How fast KEDA's HorizontalPodAutoscaler goes up and down: scaleUp and scaleDown as in its
+    spec.behavior. By default as Kubernetes does."""
+    fallback: ScalingFallback | None = None
+    """What KEDA does while it gets no answer from Layby's hold servers. By default it leaves the
+    workload as it is."""
 
     @rule(
         "self.minReplicas <= self.maxReplicas",

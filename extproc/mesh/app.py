@@ -5,38 +5,42 @@ The composition root of `layby extproc`. Must not know what a person sees.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 
 from extproc.app import HoldServer
-from extproc.mesh.shares import shares
+from extproc.mesh.demand import MeshDemand
 from extproc.mesh.waker import ScaleWaker
+from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
+from extproc.scaler.server import ScalerServer
+from extproc.scaler.service import ScalerService
 from extproc.settings import Settings
-from feed.board import HoldName, Share
+from feed.hold_servers import HoldServers
 from feed.service import FeedService
 from kube.client import Kube
 from kube.connection import Connection
 from kube.discovery import Discovery
+from kube.resource import Key
 
 log = logging.getLogger(__name__)
+
+SCALER_LAST_WORDS = 2.0
+"""Seconds for what KEDA has just asked."""
 
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Serve until `stopping` is set, then drain.
 
     Raises:
-        OSError: the listen address is taken.
+        OSError: a listen address is taken, or a certificate is of no use.
         kube.connection.ConfigError: there is no way to the API server.
     """
     async with await Connection.open(user_agent="layby-extproc") as connection:
         kube = Kube(connection)
-        watch = MeshWatch(kube, domain=settings.domain, namespace=settings.namespace)
-        waker = ScaleWaker(kube, Discovery(kube), lambda: watch.directory)
-
-        def known() -> Mapping[HoldName, Share]:
-            return shares(server)
-
-        feed = FeedService(known)
+        wakes = Wakes()
+        watch = MeshWatch(kube, domain=settings.domain, wakes=wakes, namespace=settings.namespace)
+        waker = ScaleWaker(kube, Discovery(kube), lambda: watch.directory, wakes)
+        hold_servers = HoldServers(kube, settings.service_namespace, settings.service)
+        feed = FeedService(lambda: demand.own())  # noqa: PLW0108 (it is made below)
         server = HoldServer(
             waker,
             watch.find,
@@ -44,15 +48,28 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             settle=settings.settle_seconds,
             services=[feed.handler()],
         )
+        demand = MeshDemand(server, wakes, hold_servers)
+        wakes.subscribe(lambda _: feed.look())
+        scaler = ScalerServer(
+            ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds),
+            settings.scaler_tls,
+        )
         port = await server.start(settings.listen)
-        log.info("serving on port %d", port)
+        scaler_port = await scaler.start(settings.scaler_listen)
+        log.info("serving on port %d, KEDA on port %d", port, scaler_port)
         async with asyncio.TaskGroup() as tasks:
             waker.attach(server.throttler, tasks)
-            running = [tasks.create_task(watch.run(server), name="watch")]
-            running.append(tasks.create_task(_ready(watch, server), name="ready"))
+            running = [
+                tasks.create_task(watch.run(server), name="watch"),
+                tasks.create_task(hold_servers.run(), name="hold servers"),
+                tasks.create_task(_ready(watch, server), name="ready"),
+            ]
             await stopping.wait()
             feed.close()
-            await server.drain(settings.drain_seconds, hand_over=settings.hand_over)
+            async with asyncio.TaskGroup() as ending:
+                ending.create_task(scaler.stop(SCALER_LAST_WORDS), name="scaler")
+                drain = server.drain(settings.drain_seconds, hand_over=settings.hand_over)
+                ending.create_task(drain, name="drain")
             for task in (*running, *waker.tasks):
                 task.cancel()
 

@@ -15,6 +15,8 @@ from crds.v1alpha1 import TrafficHold
 from extproc.core.workload import WorkloadKey
 from extproc.mesh.diagnosis import diagnose
 from extproc.mesh.directory import Directory
+from extproc.mesh.wakes import Wakes
+from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import KubeError, MismatchError
@@ -47,14 +49,16 @@ class ScaleWaker:
         kube: the API.
         discovery: what kinds there are.
         directory: what is held now.
+        wakes: where their beginnings and ends are written down.
     """
 
     def __init__(
-        self, kube: Kube, discovery: Discovery, directory: Callable[[], Directory]
+        self, kube: Kube, discovery: Discovery, directory: Callable[[], Directory], wakes: Wakes
     ) -> None:
         self._kube = kube
         self._discovery = discovery
         self._directory = directory
+        self._wakes = wakes
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._waiting: Waiting | None = None
@@ -71,6 +75,7 @@ class ScaleWaker:
     def wake(self, key: WorkloadKey) -> None:
         """Start a workload, unless that goes on already."""
         hold = Key(key.namespace, key.name)
+        self._wakes.begun(HoldName(*hold))
         last = self._tasks.get(hold)
         # One that has just ended is still here, but does not know of whoever has just come.
         if self._group is None or (last and not last.done()):
@@ -98,6 +103,8 @@ class ScaleWaker:
             if failed:
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, LAST_RETRY_SECONDS)
+        # Had it become ready, or failed, that would be written down already.
+        self._wakes.ended(HoldName(*key), WakeOutcome.TIMED_OUT)
 
     def _is_wanted(self, key: Key) -> bool:
         waiting = self._waiting
@@ -119,6 +126,9 @@ class ScaleWaker:
         pods.subscribe(lambda _: changed.set())
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(pods.run(), name=f"pods of {target.name}")
+            if not selector:
+                # A kind that does not tell its pods: these would be all of the namespace.
+                following.cancel()
             while self._is_wanted(key):
                 item = await self._kube.get(resource, target)
                 if reason := diagnose(item, _items(pods), datetime.now(UTC)):
@@ -141,6 +151,7 @@ class ScaleWaker:
         return scale.selector
 
     def _tell(self, key: Key, reason: str) -> None:
+        self._wakes.ended(HoldName(*key), WakeOutcome.FAILED)
         if self._waiting:
             for each in self._directory().of_hold(key):
                 self._waiting.start_failed(each, reason)

@@ -13,6 +13,8 @@ from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
 from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import SERVICE_LABEL, ready_endpoints
+from extproc.mesh.wakes import Wakes
+from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS, Key, Object, Selection
@@ -32,9 +34,11 @@ class MeshWatch:
         kube: the API.
         domain: the cluster's DNS domain.
         namespace: what to watch; empty for all namespaces.
+        wakes: which go on, and end with a ready endpoint.
     """
 
-    def __init__(self, kube: Kube, *, domain: str, namespace: str = "") -> None:
+    def __init__(self, kube: Kube, *, domain: str, wakes: Wakes, namespace: str = "") -> None:
+        self._wakes = wakes
         self.directory = Directory(domain)
         self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace))
         self._services = Informer(kube, Selection(SERVICES, namespace), trim=_service)
@@ -89,6 +93,8 @@ class MeshWatch:
         new = build(holds, services, self.directory.domain)
         throttler = self._hold_server.throttler
         lingering = [key for key in self.directory.workloads if throttler.pending(key)]
+        for gone in self.directory.holds.keys() - new.holds.keys():
+            self._wakes.forget(HoldName(*gone))
         # Whoever already waits for a hold that is deleted gets the workload all the same.
         self.directory = keeping(new, self.directory, lingering)
         if self._again:
@@ -112,7 +118,10 @@ class MeshWatch:
         for where in self.directory.of_service(service):
             slices = slices or self._slices.store.objects_by(BY_SERVICE, service)
             ready = ready_endpoints(slices, self.directory.port_names[where])
-            self._hold_server.throttler.endpoints_changed(self.directory.keys[where], ready)
+            key = self.directory.keys[where]
+            self._hold_server.throttler.endpoints_changed(key, ready)
+            if ready:
+                self._wakes.ended(HoldName(key.namespace, key.name), WakeOutcome.SUCCEEDED)
 
 
 def _parsed(items: Iterable[Object]) -> Iterator[TrafficHold]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from controller.keda import DEFINITIONS
 from kube.errors import KubeError
 from kube.request import Request
 from kube.resource import (
@@ -43,10 +44,12 @@ _KINDS = {
     "DestinationRule": DESTINATION_RULES,
     "EnvoyFilter": ENVOY_FILTERS,
     "ScaledObject": SCALED_OBJECTS,
+    "CustomResourceDefinition": DEFINITIONS,
     "EndpointSlice": ENDPOINT_SLICES,
     "Mill": MILLS,
 }
 _WRITTEN = re.compile(r"/v[0-9a-z]+(?:/namespaces/[^/]+)?/([a-z]+)/[^/]+(?:/(status|scale))?$")
+_PRECONDITIONS = ("uid", "resourceVersion")
 _READS = frozenset({"get", "list", "watch"})
 
 
@@ -157,8 +160,8 @@ class Cluster(FakeApi):
         if current is None:
             return FakeAnswer(404, status(404, "NotFound"))
         patch = _copy(request.body)
-        version = patch["metadata"].pop("resourceVersion", None)
-        if version and version != current["metadata"]["resourceVersion"]:
+        preconditions = ((name, patch["metadata"].pop(name, None)) for name in _PRECONDITIONS)
+        if any(value not in {None, current["metadata"][name]} for name, value in preconditions):
             return FakeAnswer(409, status(409, "Conflict"))
         return FakeAnswer(200, self._changed(request.path, _merge(current, patch)))
 
@@ -224,4 +227,5 @@ def _copy(body: object) -> Any:
 def _merge(current: Any, patch: Any) -> Any:
     if not isinstance(current, dict) or not isinstance(patch, dict):
         return patch
-    return {**current, **{key: _merge(current.get(key), value) for key, value in patch.items()}}
+    both = {**current, **{key: _merge(current.get(key), value) for key, value in patch.items()}}
+    return {key: value for key, value in both.items() if value is not None}

@@ -5,6 +5,7 @@ from typing import Any
 from controller.demand import Demand
 from controller.facts import Facts, Gate
 from controller.rule import Mesh, Rule
+from controller.scaled_object import ScaledObject, Scaler
 from controller.services import Leading, Service
 from controller.workload import Workload
 from crds.condition import Attached
@@ -14,6 +15,8 @@ UID = "uid-of-cart"
 MESH = Mesh()
 ATTACHED = Gate(Attached.ATTACHED, "1 of 1 gateways and sidecars have the gate")
 POD = {"app": "cart"}
+CRON = {"type": "cron", "metadata": {"timezone": "UTC", "desiredReplicas": "1"}}
+SCALER = Scaler("layby-extproc.layby-system.svc.cluster.local:9002")
 
 
 def meta(name, namespace="shop", **more) -> dict[str, Any]:
@@ -121,14 +124,36 @@ def policy(name="all", *, spec=None, status=None, **metadata):
     }
 
 
-def scaled_object(name="cart", *, target="cart"):
-    """Make a ScaledObject."""
+def scaled_object(name="cart", *, target="cart", spec=None, ready="True", active="False", **meta_):
+    """Make a ScaledObject of a user's, that KEDA has looked at."""
+    said = {"Ready": ready, "Active": active} if ready else {}
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
-        "metadata": meta(name),
-        "spec": {"scaleTargetRef": {"name": target}, "triggers": [{"type": "cron"}]},
+        "metadata": meta(name, **meta_),
+        "spec": {"scaleTargetRef": {"name": target}, "triggers": [CRON], **(spec or {})},
+        "status": {
+            "conditions": [
+                {"type": kind, "status": status, "reason": "Said", "message": f"{kind} is {status}"}
+                for kind, status in said.items()
+            ]
+        },
     }
+
+
+def definition(*, established="True", **metadata):
+    """Make the definition of ScaledObjects, by which KEDA is known to be there."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": meta("scaledobjects.keda.sh", None, **metadata),
+        "status": {"conditions": [{"type": "Established", "status": established}]},
+    }
+
+
+def read_scaled_object(*args, **options) -> ScaledObject:
+    """Make a ScaledObject as it is read."""
+    return ScaledObject.read(scaled_object(*args, **options))
 
 
 def read_rule(*args, **options) -> Rule:
@@ -162,6 +187,7 @@ def facts(**more: Any) -> Facts:
         "demand": asleep(quiet=1.0, in_flight=1),
         "gate": ATTACHED,
         "mesh": MESH,
+        "scaler": SCALER,
         "up_for": 3600.0,
         "status_age": 3600.0,
         **more,

@@ -1,17 +1,20 @@
+import asyncio
+
 import aiohttp
 import pytest
 from pydantic import ValidationError
 
-from controller.app import gate_for, hold_cluster
+from controller.gate import gate_object
 from controller.health import health
 from controller.settings import Settings
+from tests.controller.looking import cart, events
 
 
 def test_the_gate_leads_to_the_hold_servers_service():
     """By the name that istiod gives its cluster; any other would fail open, silently."""
     settings = Settings(namespace="holds", hold_service="extproc", domain="example.org")
-    assert "outbound|9002||extproc.holds.svc.example.org" == hold_cluster(settings)
-    assert hold_cluster(settings) in str(gate_for(settings))
+    assert "outbound|9002||extproc.holds.svc.example.org" == settings.cluster_name
+    assert settings.cluster_name in str(gate_object(settings))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("LAYBY_CONTROLLER_GATE_SELECTOR", '{"istio": "ingressgateway"}')
     settings = Settings()
     assert {"istio": "ingressgateway"} == settings.gate_selector
-    assert "workloadSelector" in gate_for(settings)["spec"]
+    assert "workloadSelector" in gate_object(settings)["spec"]
 
 
 async def test_health_says_alive_at_once_and_ready_when_it_is():
@@ -50,3 +53,18 @@ async def test_health_says_alive_at_once_and_ready_when_it_is():
         assert (200, 503) == (await ask("/healthz"), await ask("/readyz"))
         ready = True
         assert 200 == await ask("/readyz")
+
+
+@pytest.mark.looptime
+async def test_what_it_did_last_is_told_and_then_it_ends_at_once(running, cluster):
+    """Whoever looks for why a workload sleeps finds no word of one that ended too early."""
+    again = type(running)(cluster, stop_seconds=5)
+    cluster.have(*cart())
+    again.start()
+    await again.settle()
+    recorder = again.controller._recorder
+    recorder.tell(cart()[0], "Slept", "for the last time")
+    before = asyncio.get_running_loop().time()
+    await again.stop()
+    assert "Slept" in events(cluster)
+    assert asyncio.get_running_loop().time() - before < 0.5

@@ -22,6 +22,7 @@ from tests.controller.plans import (
     GONE,
     IDLE,
     LATER,
+    LEFT,
     NOW,
     WINNER,
     WOKEN,
@@ -82,7 +83,7 @@ def test_what_cannot_be_carried_out_is_a_condition(change, accepted):
             Ready.NOT_ATTACHED,
         ),
         (
-            {"scaled_by": "ScaledObject cart"},
+            LEFT,
             Attached.ATTACHED,
             Ready.SCALER_NOT_READY,
         ),
@@ -104,7 +105,7 @@ def test_ready_is_the_first_thing_that_is_wrong(change, attached, ready):
     ("change", "expected"),
     [
         ({}, ScalerReady.DIRECT),
-        ({"scaled_by": "ScaledObject cart"}, ScalerReady.AUTOSCALER_CONFLICT),
+        (LEFT, ScalerReady.AUTOSCALER_CONFLICT),
         ({"scale_refused": "forbidden"}, ScalerReady.FORBIDDEN),
         ({"hold": read_hold(spec={"scaling": {"minReplicas": 2}})}, ScalerReady.NEVER_SLEEPS),
         ({"hold": read_hold(spec={"scaling": {"mode": "KEDA"}})}, ScalerReady.KEDA_NOT_INSTALLED),

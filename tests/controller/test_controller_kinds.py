@@ -1,12 +1,12 @@
-"""The controller with workloads of all kinds, and with others who scale them."""
+"""The controller with workloads of all kinds."""
 
 import pytest
 
 from kube.errors import refused
-from kube.resource import DEPLOYMENTS, SCALED_OBJECTS, TRAFFIC_HOLDS, Key
+from kube.resource import DEPLOYMENTS, TRAFFIC_HOLDS, Key
 from tests.controller.cluster import MILLS
-from tests.controller.looking import begin, events, reason
-from tests.controller.objects import deployment, endpoints, hold, mill, scaled_object, service
+from tests.controller.looking import begin, condition, events, reason
+from tests.controller.objects import deployment, endpoints, hold, mill, service
 from tests.kube.fake_api import status as refusal
 
 pytestmark = pytest.mark.looptime
@@ -60,6 +60,14 @@ async def test_a_kind_that_cannot_be_scaled_is_told(running, ref, expected):
     assert expected == reason(running.cluster, "Accepted")
 
 
+async def test_a_hold_on_a_scaled_job_is_refused(running):
+    """A job has no requests to hold. The API server says so first, if it has the rule."""
+    job = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "name": "cart"}
+    await begin(running, hold(spec={"targetRef": job}))
+    assert "Invalid" == reason(running.cluster, "Accepted")
+    assert "has no requests to hold" in condition(running.cluster, "Accepted")["message"]
+
+
 async def test_a_kind_that_is_not_served_yet_is_found_when_it_is(running):
     """Its definition may be applied after the TrafficHold."""
     ref = {"apiVersion": "late.org/v1", "kind": "Mill", "name": "mill"}
@@ -106,21 +114,6 @@ async def test_a_kind_that_may_not_be_listed_is_told(running):
     conditions = running.cluster.find(TRAFFIC_HOLDS, "cart")["status"]["conditions"]
     assert "TargetNotScalable" == reason(running.cluster, "Accepted")
     assert "may not list mills.example.org" in conditions[0]["message"]
-
-
-async def test_what_keda_scales_is_left_to_keda(running):
-    """Two who scale one workload undo one another's work."""
-    cluster = running.cluster
-    cluster.serve(SCALED_OBJECTS, scale=False)
-    scaler = scaled_object()
-    await begin(running, deployment(), service(), endpoints(), hold(), scaler)
-    assert "AutoscalerConflict" == reason(cluster, "ScalerReady")
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle(310.0)
-    assert 1 == cluster.find(DEPLOYMENTS, "cart")["spec"]["replicas"]
-    cluster.lose(scaler)
-    await running.settle()
-    assert 0 == cluster.find(DEPLOYMENTS, "cart")["spec"]["replicas"]
 
 
 async def test_a_scaling_that_is_refused_is_told_and_tried_again(running):

@@ -8,19 +8,15 @@ from controller.informers import Informers
 from controller.istiod import IstiodError
 from controller.rule import Mesh
 from crds.condition import Attached
+from istio.mesh import MeshGate
 from kube.resource import ENVOY_FILTERS
 from tests.controller.cluster import Cluster
 from tests.controller.objects import hold
 
 pytestmark = pytest.mark.looptime
 
-BODY = {
-    "apiVersion": "networking.istio.io/v1alpha3",
-    "kind": "EnvoyFilter",
-    "metadata": {"name": "layby", "namespace": "istio-system"},
-    "spec": {"configPatches": [{"applyTo": "HTTP_FILTER"}]},
-}
-GW, SIDE = (Proxy(f"{name}.shop", "router", "1.31.0", "1", "1") for name in ("gw", "side"))
+GW = Proxy("gw.shop", "router", "1.31.0", "1", "1")
+SIDE = Proxy("side.shop", "sidecar", "1.31.0", "1", "1")
 
 
 class FakeProxies:
@@ -41,11 +37,11 @@ class FakeProxies:
 class Keeping:
     """A gate keeper on a cluster, and how often it told of a change."""
 
-    def __init__(self, cluster: Cluster, proxies: FakeProxies | None, selector=None) -> None:
+    def __init__(self, cluster: Cluster, proxies: FakeProxies | None, **options) -> None:
         self.cluster = cluster
         self.informers = Informers(cluster.kube, Mesh(), gate="layby")
         self.changes = 0
-        wanted = gate_object(BODY, selector)
+        wanted = gate_object(MeshGate(**options))
         self.keeper = GateKeeper(cluster.kube, self.informers, wanted, proxies, self._changed)
         self.tasks = [asyncio.create_task(self.informers.run())]
 
@@ -172,7 +168,7 @@ async def test_without_an_istiod_to_ask_nothing_is_claimed(cluster):
 async def test_only_some_proxies_may_be_meant(cluster, proxies):
     """Then those without it are none of our business."""
     cluster.have(hold())
-    keeping = Keeping(cluster, proxies, {"istio": "ingressgateway"})
+    keeping = Keeping(cluster, proxies, gate_selector={"istio": "ingressgateway"})
     await keeping.synced()
     await keeping.keeper.reconcile()
     proxies.found = {GW: Found.GATE, SIDE: Found.NO_GATE}
@@ -180,4 +176,19 @@ async def test_only_some_proxies_may_be_meant(cluster, proxies):
     assert Attached.ATTACHED == keeping.reason
     spec = cluster.find(ENVOY_FILTERS, "layby", "istio-system")["spec"]
     assert {"labels": {"istio": "ingressgateway"}} == spec["workloadSelector"]
+    await keeping.end()
+
+
+@pytest.mark.parametrize(("attach", "other"), [("gateways", SIDE), ("sidecars", GW)])
+async def test_proxies_of_the_other_kind_are_not_waited_for(cluster, proxies, attach, other):
+    """They shall have no gate, so that they lack none."""
+    cluster.have(hold())
+    keeping = Keeping(cluster, proxies, gate_attach=attach)
+    await keeping.synced()
+    await keeping.keeper.reconcile()
+    (meant,) = {GW, SIDE} - {other}
+    for found, reason in ((Found.GATE, Attached.ATTACHED), (Found.NO_GATE, Attached.PENDING)):
+        proxies.found = {meant: found, other: Found.NO_GATE}
+        await keeping.keeper.look()
+        assert reason == keeping.reason
     await keeping.end()

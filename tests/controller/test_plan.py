@@ -8,6 +8,7 @@ from controller.plan import plan
 from controller.rule import Mesh
 from controller.services import Leading, Problem, Trouble
 from controller.sleep import UNKNOWN_SECONDS
+from controller.steps import Removal
 from crds.condition import Attached, Ready
 from kube.resource import Key
 from tests.controller.objects import (
@@ -21,6 +22,7 @@ from tests.controller.plans import (
     GONE,
     IDLE,
     LATER,
+    LEFT,
     NOW,
     WINNER,
     WOKEN,
@@ -45,7 +47,7 @@ STEADY = {
     "no service": facts(leading=Leading(troubles=(Trouble(Problem.NO_SERVICE),))),
     "a user's own rule": facts(rules=(read_rule(spec={"trafficPolicy": {}}),)),
     "the gate is not there": facts(gate=Gate(Attached.PENDING, "1 of 2 lack it"), demand=IDLE),
-    "scaled by KEDA": facts(scaled_by="ScaledObject cart", demand=IDLE),
+    "scaled by KEDA": facts(**LEFT, demand=IDLE),
     "refused to scale": facts(scale_refused="forbidden", demand=IDLE),
     "put to sleep": facts(demand=IDLE),
     "roused": facts(
@@ -86,7 +88,7 @@ def test_a_workload_that_is_up_again_needs_no_finalizer():
         ({"loss": WINNER}, None),
         ({"gate": Gate(Attached.PENDING, "")}, None),
         ({"target": GONE}, None),
-        ({"scaled_by": "ScaledObject cart", "hold": read_hold(spec={"dryRun": True})}, None),
+        ({**LEFT, "hold": read_hold(spec={"dryRun": True})}, None),
         ({"has_finalizer": False, "hold": read_hold(spec={"dryRun": True})}, None),
     ],
 )
@@ -108,7 +110,7 @@ def test_what_layby_has_put_to_sleep_is_roused_when_nothing_would_wake_it(change
         ({"target": GONE}, None, False),
         ({"replicas": 0, "loss": WINNER}, None, False),
         ({"replicas": 0, "scale_refused": "forbidden"}, None, False),
-        ({"replicas": 0, "scaled_by": "ScaledObject cart"}, None, False),
+        ({"replicas": 0, **LEFT, "hold": DELETED["hold"]}, None, False),
     ],
 )
 def test_a_workload_that_sleeps_is_woken_before_its_traffic_hold_goes(change, replicas, finalizer):
@@ -156,7 +158,7 @@ def test_rules_for_services_that_are_held_no_more_are_deleted():
     """By their uid: another one of that name is another's."""
     old = replace(ours(), key=Key("shop", "layby-api"), uid="7")
     made = plan(facts(rules=(ours(), old)), NOW)
-    assert [(Key("shop", "layby-api"), "7")] == [tuple(each) for each in made.delete]
+    assert [Removal(Key("shop", "layby-api"), "7")] == list(made.delete)
 
 
 @pytest.mark.parametrize(

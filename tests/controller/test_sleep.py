@@ -10,6 +10,7 @@ from tests.controller.objects import asleep
 IDLE = Situation(
     accepted=True,
     attached=True,
+    left_to_keda=False,
     scaled_by_others=False,
     scale_refused=False,
     min_replicas=0,
@@ -40,6 +41,8 @@ IDLE = Situation(
         ({"attached": False}, Decision(Reason.NOT_ATTACHED)),
         ({"scale_refused": True}, Decision(Reason.SCALE_REFUSED)),
         ({"scaled_by_others": True}, Decision(Reason.SCALED_BY_OTHERS)),
+        ({"left_to_keda": True}, Decision(Reason.LEFT_TO_KEDA)),
+        ({"left_to_keda": True, "demand": asleep(pending=1)}, Decision(Reason.BUSY)),
     ],
 )
 def test_it_sleeps_only_if_nothing_speaks_against_it(change, expected):
@@ -47,9 +50,10 @@ def test_it_sleeps_only_if_nothing_speaks_against_it(change, expected):
     assert expected == decide(replace(IDLE, **change))
 
 
-def test_only_dry_run_and_sleep_itself_are_idle():
+def test_it_is_idle_only_where_somebody_puts_it_to_sleep_or_would():
     """The phase says Idle where the workload would sleep, and not where that is not known."""
-    assert {Reason.IDLE, Reason.DRY_RUN} == {each for each in Reason if Decision(each).is_idle}
+    idle = {each for each in Reason if Decision(each).is_idle}
+    assert {Reason.IDLE, Reason.DRY_RUN, Reason.LEFT_TO_KEDA} == idle
     assert [Reason.IDLE] == [each for each in Reason if Decision(each).sleeps]
 
 
@@ -57,6 +61,7 @@ SITUATIONS = st.builds(
     Situation,
     accepted=st.booleans(),
     attached=st.booleans(),
+    left_to_keda=st.booleans(),
     scaled_by_others=st.booleans(),
     scale_refused=st.booleans(),
     min_replicas=st.integers(0, 1),
@@ -81,7 +86,8 @@ def test_in_doubt_it_stays_up(situation):
     sleeps = decide(situation).sleeps
     known = situation.demand is not None and situation.demand.complete
     held = situation.accepted and situation.attached and not situation.dry_run
-    assert not sleeps or (known and held and not situation.min_replicas)
+    alone = not (situation.left_to_keda or situation.scaled_by_others)
+    assert not sleeps or (known and held and alone and not situation.min_replicas)
 
 
 @given(SITUATIONS)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -14,6 +16,12 @@ def test_they_are_read_from_the_environment(monkeypatch):
     said = {
         "LISTEN": "127.0.0.1:1",
         "NAMESPACE": "shop",
+        "SERVICE": "hold",
+        "SERVICE_NAMESPACE": "mesh",
+        "SCALER_LISTEN": "127.0.0.1:2",
+        "SCALER_CERT": "/tls/tls.crt",
+        "SCALER_KEY": "/tls/tls.key",
+        "SCALER_CLIENT_CA": "/tls/ca.crt",
         "DOMAIN": "example.org",
         "MAX_PENDING": "5",
         "SETTLE_SECONDS": "0",
@@ -25,6 +33,12 @@ def test_they_are_read_from_the_environment(monkeypatch):
     expected = {
         "listen": "127.0.0.1:1",
         "namespace": "shop",
+        "service": "hold",
+        "service_namespace": "mesh",
+        "scaler_listen": "127.0.0.1:2",
+        "scaler_cert": Path("/tls/tls.crt"),
+        "scaler_key": Path("/tls/tls.key"),
+        "scaler_client_ca": Path("/tls/ca.crt"),
         "domain": "example.org",
         "max_pending": 5,
         "settle_seconds": 0.0,
@@ -57,3 +71,10 @@ def test_a_value_out_of_bounds_is_refused(monkeypatch, name, value):
 def test_each_has_a_sentence_that_says_what_it_is():
     """`layby extproc --help` prints them."""
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_certificate_without_its_key_is_refused():
+    """KEDA would be shown nothing, and nobody would know why."""
+    with pytest.raises(ValidationError, match="both a certificate and its key"):
+        Settings(scaler_cert=Path("tls.crt"))
+    assert Settings().scaler_tls is None

@@ -112,7 +112,7 @@ def test_a_lost_server_is_retried_on_another_within_the_chance():
     """Without the host predicate the retry may go back to the server that died."""
     policy = holds(OPTIONS)[0].grpc_service.retry_policy
     assert "connect-failure,refused-stream,unavailable,reset,cancelled,internal" == policy.retry_on
-    assert (5, 5) == (policy.num_retries, policy.host_selection_retry_max_attempts)
+    assert (5, 50) == (policy.num_retries, policy.host_selection_retry_max_attempts)
     assert ["envoy.retry_host_predicates.previous_hosts"] == [
         predicate.name for predicate in policy.retry_host_predicate
     ]

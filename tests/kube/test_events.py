@@ -148,3 +148,36 @@ async def test_a_note_has_a_length_that_the_api_accepts(api, recorder):
     recorder.tell(HOLD, "WakeFailed", "x" * 5000)
     await asyncio.sleep(0.1)
     assert 1000 == len(written(api)[0]["note"])
+
+
+async def test_a_flush_waits_for_what_was_told_and_no_longer(api, recorder):
+    """What a process did last is what its successor is asked about."""
+    loop = asyncio.get_running_loop()
+    for number in range(3):
+        recorder.tell(HOLD, "Slept", f"text {number}")
+    began = loop.time()
+    await recorder.flush(5)
+    assert 3 == len(written(api))
+    await recorder.flush(5)
+    assert loop.time() - began < 0.1, "nothing to wait for"
+
+
+async def test_a_flush_counts_what_is_lost_as_told(api, recorder):
+    """An API server that refuses Events does so to the end."""
+    api.next_is("create", KubeError(403, "Forbidden", "no"))
+    recorder.tell(HOLD, "Slept", "for the last time")
+    began = asyncio.get_running_loop().time()
+    await recorder.flush(5)
+    assert 1 == recorder.lost
+    assert asyncio.get_running_loop().time() - began < 0.1
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+async def test_a_flush_has_its_bound(api, recorder, patience):
+    """A silent API server must not keep a process from its end."""
+    api.hangs = True
+    recorder.tell(HOLD, "Slept", "for the last time")
+    began = asyncio.get_running_loop().time()
+    await recorder.flush(patience)
+    assert patience == pytest.approx(asyncio.get_running_loop().time() - began)
+    assert not written(api)

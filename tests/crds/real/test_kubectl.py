@@ -95,6 +95,6 @@ def test_explain_shows_every_field_with_its_type(kubectl):
     assert {"perSecond": "<integer>", "timeout": "<string>", "probes": "<[]Object>"}.items() <= (
         types.items()
     )
-    assert {"hold", "fallback", "wake", "idle", "scaling", "target", "release"} == {
+    assert {"hold", "fallback", "wake", "idle", "scaling", "target", "behavior", "release"} == {
         name for name, kind in types.items() if kind == "<Object>"
     }

@@ -9,6 +9,7 @@ from extproc.core.outcome import Outcome
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, Hold, Workload, WorkloadKey
 from extproc.mesh.endpoints import SERVICE_LABEL
+from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
 from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
 from tests.extproc.fake_waker import FakeWaker
@@ -41,7 +42,10 @@ class Rig:
     def __init__(self, api: FakeApi, namespace: str = "") -> None:
         self.api = api
         self.server = NotingServer()
-        self.watch = MeshWatch(api.kube, domain="cluster.local", namespace=namespace)
+        self.wakes = Wakes()
+        self.watch = MeshWatch(
+            api.kube, domain="cluster.local", wakes=self.wakes, namespace=namespace
+        )
 
     def ask(self):
         """Let a request come for the workload behind the cluster."""

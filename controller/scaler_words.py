@@ -1,0 +1,99 @@
+"""What is said of the scaling of a workload: whether it can be put to sleep and woken, and by whom.
+
+Owns the words, and KEDA's where KEDA has some. Must not know what is done about it. No I/O, no
+clock.
+"""
+
+import re
+from collections.abc import Sequence
+
+from controller.conditions import Judgement
+from controller.facts import Facts
+from controller.scaled_object import TRIGGER, ScaledObject
+from crds.condition import ScalerReady
+
+
+def pending(text: str) -> Judgement:
+    """Say that there is something to wait for."""
+    return Judgement(ScalerReady.SCALED_OBJECT_PENDING, text)
+
+
+def judge_direct(facts: Facts, *, absent: bool = False) -> Judgement:
+    """Judge a workload that Layby puts to sleep itself.
+
+    Args:
+        facts: what there is.
+        absent: whether that were KEDA's to do, which is not there.
+    """
+    if absent:
+        return Judgement(
+            ScalerReady.KEDA_NOT_INSTALLED,
+            "there is no KEDA in this cluster: install it, or set scaling.mode to Direct or Auto",
+        )
+    if facts.scale_refused:
+        return Judgement(ScalerReady.FORBIDDEN, facts.scale_refused)
+    lowest = facts.hold.spec.scaling.min_replicas
+    if lowest:
+        return Judgement(ScalerReady.NEVER_SLEEPS, f"scaling.minReplicas is {lowest}")
+    return Judgement(ScalerReady.DIRECT, "Layby scales to zero and back")
+
+
+def left_alone(
+    facts: Facts, users: Sequence[ScaledObject], *, by_keda: bool, accepted: bool
+) -> Judgement:
+    """Judge a workload for which Layby has no ScaledObject, though there is KEDA."""
+    names = " and ".join(str(each) for each in users)
+    if not by_keda and users:
+        return Judgement(
+            ScalerReady.AUTOSCALER_CONFLICT,
+            f"{names} scales the target too, and Layby leaves it to that: set scaling.mode to "
+            "KEDA or Auto to have Layby add its trigger, or delete it",
+        )
+    if not by_keda:
+        return judge_direct(facts)
+    if not accepted:
+        return pending("no ScaledObject is made or changed: see Accepted")
+    if users:
+        text = f"spec.dryRun is set: {names} is left as it is"
+        return Judgement(ScalerReady.KEDA_ADOPTED, text)
+    return Judgement(ScalerReady.KEDA, "spec.dryRun is set: no ScaledObject is made")
+
+
+def judge_used(facts: Facts, used: ScaledObject, *, adopted: bool) -> Judgement:
+    """Judge a workload that KEDA scales by a ScaledObject with Layby's trigger."""
+    if wrong := _what_is_wrong(used):
+        return wrong
+    lowest = facts.hold.spec.scaling.min_replicas
+    if lowest:
+        return Judgement(ScalerReady.NEVER_SLEEPS, f"scaling.minReplicas is {lowest}")
+    if not adopted:
+        return Judgement(ScalerReady.KEDA, f"KEDA scales by {used}")
+    if used.floor:
+        return Judgement(
+            ScalerReady.NEVER_SLEEPS,
+            f"{used} keeps {used.floor} replicas at least: lower its minReplicaCount or "
+            "idleReplicaCount to 0 to have the workload sleep",
+        )
+    return Judgement(ScalerReady.KEDA_ADOPTED, f"KEDA scales by {used}, with Layby's trigger added")
+
+
+def _what_is_wrong(used: ScaledObject) -> Judgement | None:
+    if used.pause:
+        return Judgement(
+            ScalerReady.PAUSED,
+            f"{used} is paused: remove its annotation {used.pause}, or KEDA does not scale the "
+            "workload as it should",
+        )
+    if not used.ready.message and used.ready.status != "True":
+        return pending(f"KEDA has not looked at {used} yet")
+    if used.ready.status != "True":
+        return Judgement(
+            ScalerReady.SCALED_OBJECT_NOT_READY, f"KEDA says of {used}: {used.ready.message}"
+        )
+    if used.formula and not re.search(rf"\b{TRIGGER}\b", used.formula):
+        return Judgement(
+            ScalerReady.AUTOSCALER_CONFLICT,
+            f"by its scalingModifiers.formula alone {used} decides who is active, and requests "
+            f"have no part in that: add the value of the trigger {TRIGGER} to the formula",
+        )
+    return None

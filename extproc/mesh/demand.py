@@ -1,0 +1,62 @@
+"""The demand for each hold: what this hold server knows itself, and what the others tell.
+
+Must not know who asks.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from extproc.app import HoldServer
+from extproc.core.workload import WorkloadKey
+from extproc.mesh.wakes import Wakes
+from feed.board import HoldName, Share
+from feed.hold_servers import HoldServers
+
+
+class MeshDemand:
+    """Demand, own and all.
+
+    Args:
+        server: this hold server.
+        wakes: its wakes.
+        hold_servers: all of them, this one among them: each hears itself as it hears the others,
+            so that the account is whole for one in the same way as for many.
+    """
+
+    def __init__(self, server: HoldServer, wakes: Wakes, hold_servers: HoldServers) -> None:
+        self._server = server
+        self._wakes = wakes
+        self._hold_servers = hold_servers
+
+    def own(self) -> Mapping[HoldName, Share]:
+        """This hold server's part, by hold; those that were never asked for are left out."""
+        by_hold: dict[HoldName, list[WorkloadKey]] = {}
+        for key in self._server.touched():
+            by_hold.setdefault(HoldName(key.namespace, key.name), []).append(key)
+        return {hold: self._share(hold, keys) for hold, keys in by_hold.items()}
+
+    def total(self, hold: HoldName) -> Share:
+        """The sum of all hold servers, as far as it is known."""
+        total = self._hold_servers.total(hold)
+        # One's own word takes a moment to be heard, and the autoscaler must not wait for it.
+        return replace(total, waking=True) if self._wakes.is_waking(hold) else total
+
+    def complete(self) -> bool:
+        """Whether that is the whole."""
+        return self._hold_servers.complete()
+
+    def subscribe(self, callback: Callable[[HoldName], None]) -> None:
+        """Have `callback` called whenever something has begun or ended for a hold."""
+        self._wakes.subscribe(callback)
+        self._hold_servers.subscribe(callback)
+
+    def _share(self, hold: HoldName, keys: Iterable[WorkloadKey]) -> Share:
+        demands = [self._server.demand(key) for key in keys]
+        return Share(
+            sum(demand.pending for demand in demands),
+            sum(demand.in_flight for demand in demands),
+            sum(demand.rate for demand in demands),
+            max(demand.last_request for demand in demands),
+            self._wakes.is_waking(hold),
+            self._wakes.last(hold),
+        )

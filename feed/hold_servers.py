@@ -1,0 +1,95 @@
+"""All hold servers behind a Service, and the sum of what they say.
+
+Must not know what the sum decides.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from feed.board import Board, HoldName, Share
+from feed.listener import Listener
+from kube.client import Kube
+from kube.informer import Informer
+from kube.resource import ENDPOINT_SLICES, Object, Selection
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+RECHECK_SECONDS = 1.0
+"""A report that does not come changes what is known, and nothing tells of it."""
+
+
+class HoldServers:
+    """Listens to every hold server behind a Service.
+
+    Args:
+        kube: the API.
+        namespace: of the Service.
+        service: its name.
+        port_name: of the port on which the feed is served.
+    """
+
+    def __init__(self, kube: Kube, namespace: str, service: str, port_name: str = "grpc") -> None:
+        labels = f"{SERVICE_LABEL}={service}"
+        self._slices = Informer(kube, Selection(ENDPOINT_SLICES, namespace, labels=labels))
+        self._port_name = port_name
+        self._board = Board()
+        self._feed = Listener(self._board, self._look)
+        self._listeners: list[Callable[[HoldName], None]] = []
+        self._told: dict[HoldName, object] = {}
+        self._complete = False
+
+    def total(self, hold: HoldName) -> Share:
+        """The sum for one hold, as last heard."""
+        return self._board.total(hold)
+
+    def complete(self) -> bool:
+        """Whether the sum is the whole: every hold server has been heard, and for long enough."""
+        return self._board.complete(_now())
+
+    def youngest(self) -> float | None:
+        """The age of the youngest account; None if no hold server has been heard."""
+        return self._board.youngest(_now())
+
+    def subscribe(self, listener: Callable[[HoldName], None]) -> None:
+        """Have a listener told of what has begun or ended for a hold; not of each request."""
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        self._slices.subscribe(lambda _: self._expect())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feed.run(), name="demand feed")
+            tasks.create_task(self._slices.run(), name="hold servers")
+            while True:
+                await asyncio.sleep(RECHECK_SECONDS)
+                self._look()
+
+    def _expect(self) -> None:
+        slices = self._slices.store.snapshot().values()
+        self._feed.expect({address for item in slices for address in self._addresses(item)})
+
+    def _addresses(self, item: Object) -> Iterator[str]:
+        ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
+        for endpoint in item.get("endpoints") or ():
+            # One that is not ready, or ending, may still hold requests.
+            for address in endpoint.get("addresses") or ():
+                for port in ports:
+                    yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def _look(self) -> None:
+        """Tell of what has begun or ended, and of the account's wholeness."""
+        complete = self.complete()
+        holds = self._board.holds()
+        for hold in holds | self._told.keys():
+            total = self._board.total(hold)
+            state = (total.pending > 0, total.in_flight > 0, total.waking, total.last_wake)
+            if self._told.get(hold) != state or complete != self._complete:
+                self._told[hold] = state
+                for listener in self._listeners:
+                    listener(hold)
+        for hold in self._told.keys() - holds:
+            del self._told[hold]
+        self._complete = complete
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import pytest
+
+from controller.facts import Keda
+from controller.plan import plan
+from crds.condition import Ready, ScalerReady
+from crds.v1alpha1.traffichold import Phase
+from tests.controller.objects import (
+    asleep,
+    facts,
+)
+from tests.controller.plans import (
+    IDLE,
+    LATER,
+    NOW,
+    reasons,
+    settled,
+    told,
+)
+from tests.controller.scaled import (
+    THERE,
+    our,
+    says,
+    user_s,
+)
+
+
+def test_why_the_scaled_objects_are_not_known_is_told():
+    """A role has to be put right, perhaps."""
+    made = plan(facts(keda=Keda.UNSEEN, keda_trouble="Forbidden: no"), NOW)
+    assert "Forbidden: no" in says(made)
+
+
+@pytest.mark.parametrize(
+    ("so", "expected", "text"),
+    [
+        ({}, ScalerReady.KEDA, "KEDA scales by ScaledObject layby-cart"),
+        ({"ready": ""}, ScalerReady.SCALED_OBJECT_PENDING, "has not looked at"),
+        (
+            {"ready": "False", "message": "no such scaler"},
+            ScalerReady.SCALED_OBJECT_NOT_READY,
+            "KEDA says of ScaledObject layby-cart: no such scaler",
+        ),
+        (
+            {"ready": "Unknown", "message": "some triggers"},
+            ScalerReady.SCALED_OBJECT_NOT_READY,
+            "some triggers",
+        ),
+        (
+            {"annotations": {"autoscaling.keda.sh/paused-replicas": "3"}},
+            ScalerReady.PAUSED,
+            "remove its annotation autoscaling.keda.sh/paused-replicas",
+        ),
+    ],
+)
+def test_what_keda_says_is_said(so, expected, text):
+    """In its own words: it knows what is wrong."""
+    made = plan(facts(**THERE, scaled_objects=(our(**so),), demand=IDLE), NOW)
+    assert expected == reasons(made)["ScalerReady"]
+    assert text in says(made)
+    assert made.scale is None
+    well = expected is ScalerReady.KEDA
+    assert (Ready.READY if well else Ready.SCALER_NOT_READY) == reasons(made)["Ready"]
+
+
+def test_a_warning_of_keda_s_is_told_after_the_wait_for_it():
+    """The wait is no news, but what comes of it is."""
+    waiting = settled(facts(**THERE))
+    failed = replace(waiting, scaled_objects=(our(ready="False"),))
+    assert ["ScaledObjectNotReady"] == told(plan(failed, LATER))
+    assert [] == told(plan(replace(waiting, scaled_objects=(our(),)), LATER))
+
+
+@pytest.mark.parametrize(
+    ("change", "phase"),
+    [
+        ({}, Phase.WARM),
+        ({"demand": IDLE}, Phase.IDLE),
+        ({"demand": IDLE, "up_for": 1.0}, Phase.WARM),
+        ({"demand": IDLE, "scaled_objects": (our(active="True"),)}, Phase.WARM),
+        ({"demand": IDLE, "scaled_objects": (our(ready="False"),)}, Phase.WARM),
+        ({"replicas": 0, "ready_endpoints": 0, "demand": IDLE}, Phase.ZERO),
+        ({"replicas": 0, "ready_endpoints": 0, "demand": asleep(pending=1)}, Phase.WAKING),
+        ({"ready_endpoints": 0}, Phase.WAKING),
+    ],
+)
+def test_the_phase_is_as_if_layby_did_it(change, phase):
+    """But what another trigger keeps up is not about to sleep."""
+    made = plan(facts(**{**THERE, "scaled_objects": (our(),), **change}), NOW)
+    assert made.status
+    assert phase == made.status.phase
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected", "text"),
+    [
+        ({}, ScalerReady.KEDA_ADOPTED, "with Layby's trigger added"),
+        ({"minReplicaCount": 1}, ScalerReady.NEVER_SLEEPS, "keeps 1 replicas at least"),
+        (
+            {"advanced": {"scalingModifiers": {"formula": "layby_x + a"}}},
+            ScalerReady.AUTOSCALER_CONFLICT,
+            "add the value of the trigger layby to the formula",
+        ),
+        (
+            {"advanced": {"scalingModifiers": {"formula": "max(layby, a)"}}},
+            ScalerReady.KEDA_ADOPTED,
+            "",
+        ),
+    ],
+)
+def test_what_of_a_user_s_keeps_the_workload_up_or_down_is_said(spec, expected, text):
+    """It is theirs to decide, but they have to know."""
+    made = plan(facts(**user_s(spec=spec), demand=IDLE), NOW)
+    assert expected == reasons(made)["ScalerReady"]
+    assert text in says(made)
+    phase = Phase.IDLE if expected is ScalerReady.KEDA_ADOPTED else Phase.WARM
+    assert made.status
+    assert phase == made.status.phase

@@ -1,0 +1,124 @@
+"""What the controller may do to a cluster, and which of its calls needs it."""
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "manifests" / "controller.yaml"
+
+WATCHED = "controller.informers:Informers.__init__"
+FOLLOWED = "controller.informers:Informers.follow"
+POLICIES = "controller.policy_reconciler:PolicyReconciler"
+EFFECTS = "controller.effects:Effects"
+KEDA = "controller.keda:Keda.__init__"
+NAMED = 'fields=f"metadata.name='
+SCALED = "controller.scaled_objects:ScaledObjects"
+LEADER = "kube.leader:Leader"
+EVERYWHERE = ""
+
+
+class Right(NamedTuple):
+    """A verb on a resource, where the role is."""
+
+    namespace: str
+    resource: str
+    verb: str
+
+
+# Where, what, which verbs; the function that needs them, and the call in it. Applying what is not
+# there yet takes both `create` and `patch`.
+CALLS = [
+    (EVERYWHERE, "trafficholds.layby.dev", "list watch", WATCHED, "TRAFFIC_HOLDS"),
+    (EVERYWHERE, "trafficholds.layby.dev", "patch", f"{EFFECTS}._set_finalizer", "patch_merge("),
+    (EVERYWHERE, "trafficholds.layby.dev", "create patch", f"{POLICIES}._apply", "apply("),
+    (EVERYWHERE, "trafficholds.layby.dev", "delete", f"{POLICIES}._delete", "delete("),
+    (EVERYWHERE, "trafficholds/status.layby.dev", "patch", f"{EFFECTS}.write_status", "_status("),
+    (EVERYWHERE, "holdpolicies.layby.dev", "list watch", WATCHED, "HOLD_POLICIES"),
+    (EVERYWHERE, "holdpolicies/status.layby.dev", "patch", f"{POLICIES}._write_status", "_status("),
+    (EVERYWHERE, "namespaces", "list watch", WATCHED, "NAMESPACES"),
+    (EVERYWHERE, "services", "list watch", WATCHED, "SERVICES"),
+    (EVERYWHERE, "endpointslices.discovery.k8s.io", "list watch", WATCHED, "ENDPOINT_SLICES"),
+    (EVERYWHERE, "deployments.apps", "list watch", FOLLOWED, "Selection("),
+    (EVERYWHERE, "statefulsets.apps", "list watch", FOLLOWED, "Selection("),
+    (EVERYWHERE, "replicasets.apps", "list watch", FOLLOWED, "Selection("),
+    (EVERYWHERE, "rollouts.argoproj.io", "list watch", FOLLOWED, "Selection("),
+    (EVERYWHERE, "*/scale.*", "get", "controller.targets:Targets._completed", "get_scale("),
+    (EVERYWHERE, "*/scale.*", "patch", f"{EFFECTS}._scale", "patch_scale("),
+    (EVERYWHERE, "customresourcedefinitions.apiextensions.k8s.io", "list watch", KEDA, NAMED),
+    (EVERYWHERE, "scaledobjects.keda.sh", "list watch", KEDA, "SCALED_OBJECTS"),
+    (EVERYWHERE, "scaledobjects.keda.sh", "create patch", f"{SCALED}._written", "apply("),
+    (EVERYWHERE, "scaledobjects.keda.sh", "patch", f"{SCALED}._written", "patch_merge("),
+    (EVERYWHERE, "scaledobjects.keda.sh", "delete", f"{EFFECTS}._delete", "removal.resource"),
+    (
+        EVERYWHERE,
+        "destinationrules.networking.istio.io",
+        "list watch",
+        WATCHED,
+        "DESTINATION_RULES",
+    ),
+    (
+        EVERYWHERE,
+        "destinationrules.networking.istio.io",
+        "create patch",
+        f"{EFFECTS}._apply",
+        "apply(",
+    ),
+    (EVERYWHERE, "destinationrules.networking.istio.io", "delete", f"{EFFECTS}._delete", "delete("),
+    (EVERYWHERE, "events.events.k8s.io", "create patch", "kube.events:Recorder._write", "EVENTS"),
+    ("istio-system", "envoyfilters.networking.istio.io", "list watch", WATCHED, "ENVOY_FILTERS"),
+    (
+        "istio-system",
+        "envoyfilters.networking.istio.io",
+        "create patch",
+        "controller.gate:GateKeeper.reconcile",
+        "apply(",
+    ),
+    ("layby-system", "leases.coordination.k8s.io", "get", f"{LEADER}._look", "get("),
+    ("layby-system", "leases.coordination.k8s.io", "watch", f"{LEADER}._wait", "watch("),
+    ("layby-system", "leases.coordination.k8s.io", "create update", f"{LEADER}._put", "LEASES"),
+]
+
+
+def granted() -> Iterator[Right]:
+    """The rights that the manifest gives."""
+    for document in yaml.safe_load_all(MANIFEST.read_text()):
+        for rule in document.get("rules", ()):
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    for verb in rule["verbs"]:
+                        name = f"{resource}.{group}" if group else resource
+                        yield Right(document["metadata"].get("namespace", EVERYWHERE), name, verb)
+
+
+def test_the_controller_may_do_what_its_calls_need_and_nothing_else():
+    """A right that nothing uses is of use to an intruder only."""
+    needed = {
+        Right(where, what, verb) for where, what, verbs, *_ in CALLS for verb in verbs.split()
+    }
+    assert needed == set(granted())
+
+
+@pytest.mark.parametrize(("function", "call"), sorted({(each[3], each[4]) for each in CALLS}))
+def test_the_calls_are_there(function, call):
+    """One that has gone must take its right with it."""
+    module, _, path = function.partition(":")
+    found: Any = import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert call in inspect.getsource(found)
+
+
+def test_roles_are_bound_to_the_controller_alone():
+    """And each where it is."""
+    for document in yaml.safe_load_all(MANIFEST.read_text()):
+        if document["kind"].endswith("Binding"):
+            name = document["metadata"]["name"]
+            assert document["roleRef"]["kind"] + "Binding" == document["kind"]
+            assert name == document["roleRef"]["name"]
+            account = {"kind": "ServiceAccount", "name": name, "namespace": "layby-system"}
+            assert [account] == document["subjects"]

@@ -1,0 +1,61 @@
+import time
+
+import pytest
+
+from extproc.mesh.wakes import Wakes
+from feed.board import HoldName, WakeOutcome
+
+CART = HoldName("shop", "cart")
+
+
+@pytest.fixture
+def told():
+    """Of which holds the listener was told."""
+    return []
+
+
+@pytest.fixture
+async def wakes(told):
+    """Nothing is being woken."""
+    wakes = Wakes()
+    wakes.subscribe(told.append)
+    return wakes
+
+
+async def test_a_wake_begins_with_the_first_request_that_finds_zero(wakes, told):
+    """A thousand come while it goes on."""
+    before = time.time()
+    wakes.begun(CART)
+    wakes.begun(CART)
+    assert wakes.is_waking(CART)
+    assert [CART] == told
+    wakes.ended(CART, WakeOutcome.SUCCEEDED)
+    assert not wakes.is_waking(CART)
+    last = wakes.last(CART)
+    assert before <= last.at <= time.time()
+    assert last.duration >= 0
+    assert WakeOutcome.SUCCEEDED == last.outcome
+    assert [CART, CART] == told
+
+
+async def test_what_goes_on_for_no_wake_ends_none(wakes, told):
+    """An endpoint becomes ready whenever somebody scales, too."""
+    wakes.ended(CART, WakeOutcome.SUCCEEDED)
+    assert wakes.last(CART) is None
+    assert [] == told
+
+
+async def test_the_first_ending_counts(wakes):
+    """It became ready, and then nobody waits any more."""
+    wakes.begun(CART)
+    wakes.ended(CART, WakeOutcome.SUCCEEDED)
+    wakes.ended(CART, WakeOutcome.TIMED_OUT)
+    assert WakeOutcome.SUCCEEDED == wakes.last(CART).outcome
+
+
+async def test_a_hold_that_is_gone_is_forgotten(wakes):
+    """Another of its name has had no wake yet."""
+    wakes.begun(CART)
+    wakes.ended(CART, WakeOutcome.FAILED)
+    wakes.forget(CART)
+    assert wakes.last(CART) is None
