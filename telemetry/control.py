@@ -1,0 +1,71 @@
+"""What the controller does and finds, counted.
+
+Must not know how it decides, nor what works on its queues.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from telemetry.catalogue.controlling import (
+    CONDITION,
+    RECONCILE,
+    SAVED_CPU,
+    SLEEP_VERDICT,
+    SLEEPS,
+    ZERO_TIME,
+)
+from telemetry.savings import Savings
+from telemetry.store import HoldName, Store
+
+K = TypeVar("K")
+Work = Callable[[K], Awaitable[float | None]]
+
+
+class ControlRecorder:
+    """Counts for a controller. Of workloads, only the leader tells."""
+
+    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+        self._savings = Savings()
+        store.watch(ZERO_TIME, lambda: self._savings.seconds(now()))
+        store.watch(SAVED_CPU, lambda: self._savings.core_seconds(now()))
+
+    def decided(self, hold: HoldName, reason: str) -> None:
+        """Whether a workload is put to sleep, or why not, has been decided."""
+        self._store.switch(SLEEP_VERDICT, hold, reason)
+
+    def slept(self, hold: HoldName) -> None:
+        """An idle workload has been put to zero."""
+        self._store.add(SLEEPS, hold)
+
+    def condition(self, hold: HoldName, kind: str, status: str) -> None:
+        """A condition of a TrafficHold stands so."""
+        self._store.switch(CONDITION, (*hold, kind), status)
+
+    def saw(self, hold: HoldName, replicas: int, cores: float) -> None:
+        """A workload has so many replicas; woken, it would request so many cores."""
+        self._savings.saw(hold, replicas, cores, self._now())
+
+    def timed(self, queue: str, work: Work[K]) -> Work[K]:
+        """Do `work`, and say how long each turn takes."""
+
+        async def look(key: K) -> float | None:
+            began, result = self._now(), "error"
+            try:
+                again = await work(key)
+                result = "ok"
+            finally:
+                self._store.observe(RECONCILE, (queue, result), self._now() - began)
+            return again
+
+        return look
+
+    def resigned(self) -> None:
+        """Another one leads, and tells from now on."""
+        self._savings.stop(self._now())
+        self._store.clear([SLEEP_VERDICT, CONDITION])
+
+    def retain(self, holds: set[HoldName]) -> None:
+        """Forget all other workloads: they are gone."""
+        self._savings.retain(holds)
