@@ -31,6 +31,7 @@ from kube.resource import Key
 
 NAME = "layby.dev/controller"
 LEASE = "layby-controller"
+SCALER_PORT = 9091
 LAST_WORDS_SECONDS = 2.0
 """For Events that are still on their way when all else has ended; none, none of it."""
 
@@ -132,7 +133,7 @@ class Controller:
 def scaler_for(settings: Settings) -> Scaler:
     """Return where KEDA finds the hold servers."""
     host = f"{settings.hold_service}.{settings.namespace}.svc.{settings.domain}"
-    address = settings.scaler_address or f"{host}:{settings.hold_port}"
+    address = settings.scaler_address or f"{host}:{SCALER_PORT}"
     return Scaler(address, settings.scaler_authentication)
 
 

@@ -52,11 +52,16 @@ class FeedDemand:
         await self._hold_servers.run()
 
     def _last_wake(self, key: Key, wake: Wake | None) -> LastWake | None:
-        """The same wake is told once, whoever of its witnesses speaks first."""
-        told = self._wakes.get(key)
-        if wake and not (told and told.overlaps(wake)):
-            told = self._wakes[key] = wake
-        if told is None:
+        """Tell the same wake once, whichever of its witnesses speaks first or is gone first."""
+        if wake is None:
+            self._wakes.pop(key, None)
             return None
+        told = self._wakes.get(key)
+        if told is None or told.ended < wake.at:
+            told = wake
+        elif told.overlaps(wake) and (both := told.merged(wake)).outcome is not told.outcome:
+            # Somebody had given up on it before it became ready after all.
+            told = both
+        self._wakes[key] = told
         at = datetime.fromtimestamp(told.at, UTC)
         return LastWake(at=at, duration=told.duration, outcome=WakeOutcome(told.outcome))

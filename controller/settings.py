@@ -22,7 +22,7 @@ class Settings(MeshGate, BaseSettings):
     identity: str = ""
     """This process's name among the candidates for the leader; by default its host's."""
     scaler_address: Annotated[str, Field(pattern=_ADDRESS)] = ""
-    """Where KEDA finds the hold servers, as host:port; by default hold_service and hold_port in
+    """Where KEDA finds the hold servers, as host:port; by default port 9091 of hold_service in
     Layby's namespace."""
     scaler_authentication: Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)] = ""
     """A ClusterTriggerAuthentication with the certificates by which KEDA and the hold servers know

@@ -59,7 +59,7 @@ def status(
         phase=phase(replicas, facts.ready_endpoints, pending, idle=idle) if is_held else None,
         pending=demand.pending if demand else None,
         last_request_time=_last_request(facts, now),
-        last_wake=_recorded(demand.last_wake if demand else None) or current.last_wake,
+        last_wake=_last_wake(current.last_wake, demand.last_wake if demand else None),
         services=services if is_held else None,
     )
 
@@ -100,12 +100,19 @@ def _last_request(facts: Facts, now: datetime) -> datetime | None:
     return last.replace(microsecond=0)
 
 
-def _recorded(wake: LastWake | None) -> LastWake | None:
-    """Return it as it will be read back, so that the two are equal."""
-    if wake is None:
-        return None
+def _last_wake(current: LastWake | None, told: LastWake | None) -> LastWake | None:
+    """Return the later one; a new leader may be told of the current one by another witness."""
+    if told is None:
+        return current
+    if current and told.outcome is current.outcome:
+        over = current.at + timedelta(seconds=current.duration)
+        if told.at <= over:
+            return current
+    if current and told.at < current.at.replace(microsecond=0):
+        return current
+    # As it will be read back, so that the two are equal.
     return LastWake(
-        at=wake.at.replace(microsecond=0), duration=round(wake.duration, 3), outcome=wake.outcome
+        at=told.at.replace(microsecond=0), duration=round(told.duration, 3), outcome=told.outcome
     )
 
 

@@ -8,17 +8,19 @@ from uuid import uuid4
 import pytest
 
 from e2e.stack.api import Api, parse
-from e2e.stack.binaries import MissingError
 from e2e.stack.k3s import K3sError, k3s
+from e2e.stack.keda.installation import Keda
 from e2e.stack.kubeconfig import KubeconfigError
 from e2e.stack.namespace import NamespaceError
 from e2e.stack.processes import until
-from e2e.stack.whole import GATEWAY_LABELS, Stack, prepare, running
+from e2e.stack.releases import MissingError
+from e2e.stack.whole import GATEWAY_LABELS, Stack, prepare, prepare_keda, running
 from e2e.workloads import manifests
 from local.envoy import EnvoyError
 
 _STACK = pytest.StashKey[Stack]()
 _LACK = pytest.StashKey[str]()
+_LACK_OF_KEDA = pytest.StashKey[str]()
 _SINCE = pytest.StashKey[float]()
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
@@ -37,8 +39,11 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Run what needs the stack last: this process moves into the stack's network."""
-    items.sort(key=_needs_stack)
+    """Run what needs the stack last: this process moves into the stack's network.
+
+    What needs KEDA comes after all others, for once it is there, it is there for everybody.
+    """
+    items.sort(key=lambda item: (_needs_stack(item), _needs_keda(item)))
 
 
 def pytest_collection_finish(session):
@@ -54,6 +59,12 @@ def pytest_collection_finish(session):
             prepare()
         except (MissingError, EnvoyError, NamespaceError) as error:
             config.stash[_LACK] = str(error)
+            return
+        if any(_needs_keda(item) for item in session.items):
+            try:
+                prepare_keda()
+            except MissingError as error:
+                config.stash[_LACK_OF_KEDA] = str(error)
 
 
 def pytest_runtest_setup(item):
@@ -81,6 +92,16 @@ def stack(request, tmp_path_factory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack")) as whole:
         config.stash[_STACK] = whole
         yield whole
+
+
+@pytest.fixture(scope="session")
+def keda(request, stack) -> Keda:
+    """KEDA in the stack, from the first test on that asks for it; it goes with the stack."""
+    config = request.config
+    if reason := config.stash.get(_LACK_OF_KEDA, None):
+        (pytest.fail if config.option.stack_required else pytest.skip)(reason)
+    stack.keda.install()
+    return stack.keda
 
 
 @pytest.fixture(scope="session")
@@ -196,6 +217,10 @@ def pod(cluster, namespace, apply, pods):
 
 def _needs_stack(item) -> bool:
     return not {"stack", "cluster"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _needs_keda(item) -> bool:
+    return "keda" in getattr(item, "fixturenames", ())
 
 
 def _uncaptured(config):

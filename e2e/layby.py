@@ -59,7 +59,8 @@ def _runnable(document: Manifest) -> Manifest:
     if document["kind"] == "Deployment":
         for container in document["spec"]["template"]["spec"]["containers"]:
             container["command"] = COMMAND
-            container["env"] += [{"name": k, "value": v} for k, v in SETTINGS.items()]
+            others = [each for each in container["env"] if each["name"] not in SETTINGS]
+            container["env"] = [*others, *({"name": k, "value": v} for k, v in SETTINGS.items())]
     return document
 
 

@@ -13,6 +13,8 @@ from statistics import quantiles
 import pytest
 
 from bench.client import Crowd
+from crds.v1alpha1 import TrafficHold
+from crds.v1alpha1.traffichold import WakeOutcome
 from e2e import layby
 from e2e.stack.binaries import obtain
 from e2e.stack.kubelet import FAILURE, PROBE_PERIOD
@@ -188,6 +190,30 @@ def test_an_idle_workload_goes_to_zero_and_a_request_brings_it_back(stack, web, 
     assert stack.gateway.get(host).status == 200
     assert until(lambda: not stack.api.items("v1", "Pod", namespace), 60)
     assert stack.gateway.get(host).status == 200
+
+
+def test_how_a_wake_went_can_be_asked_afterwards(stack, web, namespace, host):
+    """Once a request has waited, somebody asks why, and for how long."""
+    web("--delay", "1")
+    sent = time.time()
+    assert stack.gateway.get(host).status == 200
+    took = time.time() - sent
+
+    def last_wake():
+        hold = stack.api.get("layby.dev/v1alpha1", "TrafficHold", "web", namespace)
+        wake = TrafficHold.parse(hold).status.last_wake
+        # There was one before, which proved that the route is there.
+        return wake if wake and wake.at.timestamp() >= int(sent) else None
+
+    def events():
+        found = stack.api.items("events.k8s.io/v1", "Event", namespace)
+        return {event["reason"] for event in found if "after the first request" in event["note"]}
+
+    assert until(last_wake, WITHIN)
+    wake = last_wake()
+    assert wake.outcome == WakeOutcome.SUCCEEDED
+    assert 1 <= wake.duration <= took + 0.1
+    assert until(lambda: "Woken" in events(), WITHIN)
 
 
 def test_a_killed_leader_is_followed_by_another(stack, web, namespace, host):

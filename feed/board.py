@@ -6,6 +6,7 @@ Pure: `now` is monotonic seconds. Must not know how reports come.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 from typing import NamedTuple
 
 STALE_SECONDS = 5.0
@@ -47,9 +48,28 @@ class Wake:
     duration: float
     outcome: WakeOutcome
 
+    @property
+    def ended(self) -> float:
+        """When it had ended, in seconds since 1970."""
+        return self.at + self.duration
+
     def overlaps(self, other: "Wake") -> bool:
         """Whether the two are one, as seen by two hold servers."""
-        return self.at <= other.at + other.duration and other.at <= self.at + self.duration
+        return self.at <= other.ended and other.at <= self.ended
+
+    def merged(self, other: "Wake") -> "Wake":
+        """One wake, of what two hold servers saw of it.
+
+        It began with the first request. If one of them saw the workload become ready it did so
+        then, whoever had given up before; if none, it ended with the last that gave up.
+        """
+        ready = [each for each in (self, other) if each.outcome is WakeOutcome.SUCCEEDED]
+        if ready:
+            end = min(ready, key=lambda wake: wake.ended)
+        else:
+            end = max(self, other, key=lambda wake: wake.ended)
+        at = min(self.at, other.at)
+        return Wake(at, end.ended - at, end.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +163,8 @@ def combined(shares: Sequence[Share]) -> Share:
 
 
 def _latest(wakes: Sequence[Wake]) -> Wake | None:
-    """The latest wake; of what several hold servers saw of it, what the first one did."""
+    """The latest wake, of all that hold servers saw of it."""
     if not wakes:
         return None
     last = max(wakes, key=lambda wake: wake.at)
-    return min((wake for wake in wakes if wake.overlaps(last)), key=lambda wake: wake.at)
+    return reduce(Wake.merged, (wake for wake in wakes if wake.overlaps(last)))

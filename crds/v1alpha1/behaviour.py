@@ -83,8 +83,8 @@ class ScalingFallback(Model):
 
     failure_threshold: Annotated[int, Field(ge=0, le=10_000)]
     """After how many failures in a row."""
-    replicas: Annotated[int, Field(ge=0, le=10_000)]
-    """How many replicas it keeps then."""
+    replicas: Annotated[int, Field(ge=1, le=10_000)]
+    """How many replicas it keeps then. At least one: with none, requests that run would be cut."""
 
 
 _HPA_BEHAVIOR = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -4,9 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from e2e.stack.binaries import MissingError, cache, locate
+from e2e.stack.binaries import locate
 from e2e.stack.detached import Detached, DetachedError, State
+from e2e.stack.keda import NAMESPACE as KEDA_NAMESPACE
 from e2e.stack.namespace import NamespaceError
+from e2e.stack.releases import MissingError, cache
 from e2e.stack.whole import CALLER_NAMESPACE, GATEWAY_LABELS
 from local.envoy import EnvoyError
 
@@ -15,6 +17,7 @@ _USAGE = """\
 kubeconfig  {state.kubeconfig}
 gateway     http://{state.gateway}  (a Gateway selects {labels} and binds to {state.gateway})
 caller      http://{state.caller}  (a sidecar in namespace {caller}, on ports 80 and 8080)
+KEDA        {keda}
 logs        {state.logs}
 
 It is in a network of its own. A command in it:
@@ -34,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match chosen.command:
             case "up":
-                _say(_usage(stack.up()))
+                _say(_usage(stack.up(keda=chosen.keda)))
             case "status":
                 return _status(stack)
             case "down":
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "exec":
                 stack.execute(chosen.words)
             case _:
-                stack.serve()
+                stack.serve(keda=chosen.keda)
     except (DetachedError, EnvoyError, MissingError, NamespaceError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -64,12 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[place], help=text, description=text)
 
-    add("up", "start a stack, and leave it running")
+    option = argparse.ArgumentParser(add_help=False)
+    option.add_argument("--keda", action="store_true", help="with KEDA in it")
+    text = "start a stack, and leave it running"
+    commands.add_parser("up", parents=[place, option], help=text, description=text)
     add("status", "tell whether it is running, and how to use it")
     add("down", "remove it, logs included")
     execute = add("exec", "run a command in its network")
     execute.add_argument("words", nargs=argparse.REMAINDER, metavar="...")
-    commands.add_parser("serve", parents=[place])  # what `up` leaves running
+    commands.add_parser("serve", parents=[place, option])  # what `up` leaves running
     return parser
 
 
@@ -87,7 +93,9 @@ def _status(stack: Detached) -> int:
 
 def _usage(state: State) -> str:
     kubectl = locate("kubectl") or "kubectl"
-    return _USAGE.format(state=state, labels=_LABELS, caller=CALLER_NAMESPACE, kubectl=kubectl)
+    keda = f"in namespace {KEDA_NAMESPACE}" if state.keda else "none (up --keda)"
+    fields = {"labels": _LABELS, "caller": CALLER_NAMESPACE, "kubectl": kubectl, "keda": keda}
+    return _USAGE.format(state=state, **fields)
 
 
 def _say(text: str) -> None:

@@ -1,113 +1,27 @@
 """The programs of the stack: found, or built from the Go modules in `tools/` and kept.
 
-Owns the cache (`$XDG_CACHE_HOME/layby/TOOL-VERSION/`). Must not know how they are run.
+Owns the cache's contents. Must not know how the programs are run.
 """
 
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-TOOLS = Path(__file__).with_name("tools")
-CORES = 2
-"""A build must leave room for whatever else runs on the machine."""
+from e2e.stack.releases import ALL, CORES, ISTIO, KEDA, TOOLS, MissingError, Tool
+
 _GO = ("go", "/usr/local/go/bin/go")
-_CRDS = "manifests/charts/base/files/crd-all.gen.yaml"
-
-
-class MissingError(Exception):
-    """A program is not there and cannot be built; the text says what would help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A module of `tools/`: one pinned release, and the programs that are built from it."""
-
-    name: str
-    packages: Mapping[str, str]
-    ldflags: str = ""
-    version_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Arguments with which a program tells its release; without them, none is asked for."""
-
-    @property
-    def release(self) -> "Release":
-        """The module and version that `go.mod` requires first."""
-        found = re.search(r"^require (\S+) (v\S+)$", self._go_mod, re.MULTILINE)
-        if found is None:
-            raise MissingError(f"{TOOLS / self.name / 'go.mod'} requires no module")
-        return Release(found[1], found[2])
-
-    @property
-    def folder(self) -> Path:
-        """Where its programs are kept."""
-        return cache() / f"{self.name}-{self.release.version}"
-
-    @property
-    def _go_mod(self) -> str:
-        return (TOOLS / self.name / "go.mod").read_text()
-
-    def command(self, go: str, program: str, target: Path) -> list[str]:
-        """Build one program."""
-        version = self.release.version
-        major, minor = (*version.lstrip("v").split("."), "")[:2]
-        ldflags = self.ldflags.format(version=version, major=major, minor=minor)
-        return [
-            *(go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-p", str(CORES)),
-            *("-ldflags", f"-s -w {ldflags}".strip(), "-o", str(target), self.packages[program]),
-        ]
-
-
-class Release(NamedTuple):
-    """What `go.mod` pins."""
-
-    module: str
-    version: str
-
-    def is_told_by(self, text: str) -> bool:
-        """Tell whether a program's account of itself names the same minor release."""
-        minor = ".".join(self.version.lstrip("v").split(".")[:2])
-        return re.search(rf"(?<![\d.]){re.escape(minor)}\.", text) is not None
-
-
-_COMPONENT = "k8s.io/component-base/version"
-ETCD = Tool("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, version_of={"etcd": ("--version",)})
-KUBERNETES = Tool(
-    "kubernetes",
-    {
-        name: f"k8s.io/kubernetes/cmd/{name}"
-        for name in ("kube-apiserver", "kube-controller-manager", "kubectl")
-    },
-    f"-X {_COMPONENT}.gitVersion={{version}} -X {_COMPONENT}.gitMajor={{major}}"
-    f" -X {_COMPONENT}.gitMinor={{minor}}",
-    {
-        "kube-apiserver": ("--version",),
-        "kube-controller-manager": ("--version",),
-        "kubectl": ("version", "--client"),
-    },
-)
-ISTIO = Tool(
-    "istio",
-    {
-        "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
-        "istioctl": "istio.io/istio/istioctl/cmd/istioctl",
-    },
-)
+_ISTIO_CRDS = "manifests/charts/base/files/crd-all.gen.yaml"
+_KEDA_CONFIG = "config/default"
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "pilot-discovery")
 """What a stack runs; the others are for people and for single tests."""
-
-
-def cache() -> Path:
-    """Return the folder in which things are kept from run to run."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "layby"
+NEEDED_FOR_KEDA = ("kubectl", *KEDA.packages)
+"""What it runs besides if it is to have KEDA; and what renders KEDA's manifests."""
 
 
 def obtain(program: str) -> Path:
@@ -140,21 +54,39 @@ def istio_crds() -> Path:
     Raises:
         MissingError: it is not in the cache, and there is no Go to fetch the module with.
     """
-    kept = ISTIO.folder / Path(_CRDS).name
+    return _kept(ISTIO, Path(_ISTIO_CRDS).name, lambda module: (module / _ISTIO_CRDS).read_text())
+
+
+def keda_manifests() -> Path:
+    """Return the file with all that a release of KEDA applies, made as its makers make it.
+
+    Raises:
+        MissingError: it is not in the cache, and there is no Go to fetch the module with.
+    """
+
+    def render(module: Path) -> str:
+        command = [str(obtain("kubectl")), "kustomize", str(module / _KEDA_CONFIG)]
+        return _run(command, module, capture=True)
+
+    return _kept(KEDA, "keda.yaml", render)
+
+
+def _kept(tool: Tool, name: str, make: Callable[[Path], str]) -> Path:
+    """Return a file of the cache, which is made from the sources of a tool if it is not there."""
+    kept = tool.folder / name
     if not kept.exists():
-        module = ISTIO.release.module
-        command = [_go("Istio's CRDs"), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
-        with _lock(ISTIO):
-            _run_go(ISTIO, [command[0], "mod", "download", module])
-            listed = _run_go(ISTIO, command, capture=True)
-            copy = kept.with_suffix(".part")
-            shutil.copyfile(Path(listed.strip()) / _CRDS, copy)
-            copy.replace(kept)
+        go, module = _go(f"{tool.name}'s sources"), tool.release.module
+        with _lock(tool):
+            _run_go(tool, [go, "mod", "download", module])
+            found = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
+            part = kept.with_suffix(".part")
+            part.write_text(make(Path(_run_go(tool, found, capture=True).strip())))
+            part.replace(kept)
     return kept
 
 
 def _tool_of(program: str) -> Tool:
-    return next(tool for tool in (ETCD, KUBERNETES, ISTIO) if program in tool.packages)
+    return next(tool for tool in ALL if program in tool.packages)
 
 
 def _is_release(tool: Tool, program: str, path: str) -> bool:
@@ -198,12 +130,16 @@ def _go(wanted: str) -> str:
 
 
 def _run_go(tool: Tool, command: list[str], *, capture: bool = False) -> str:
-    """Run Go in a tool's module; what it has to say goes to standard error."""
-    environment = {**os.environ, "GOMAXPROCS": str(CORES), "GOWORK": "off"}
+    """Run Go in a tool's module."""
+    return _run(command, TOOLS / tool.name, capture=capture)
+
+
+def _run(command: list[str], folder: Path, *, capture: bool = False) -> str:
+    """Run a command; what it has to say goes to standard error."""
     done = subprocess.run(
         command,
-        cwd=TOOLS / tool.name,
-        env=environment,
+        cwd=folder,
+        env={**os.environ, "GOMAXPROCS": str(CORES), "GOWORK": "off"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture else sys.stderr.fileno(),
         text=True,

@@ -14,6 +14,7 @@ import yaml
 
 from e2e.stack.api import Api
 from e2e.stack.binaries import obtain
+from e2e.stack.certificates import Authority
 from e2e.stack.credentials import signing_key, token_line, write_kubeconfig
 from e2e.stack.processes import Check, Child, Children
 
@@ -24,6 +25,9 @@ _ETCD = "http://127.0.0.1:2379"
 _ETCD_PEER = "http://127.0.0.1:2380"
 _MANAGER_PORT = 10257
 _LOOK_SECONDS = 2.0
+_AUTOSCALER_SECONDS = 2
+"""Usually 15: how often each HorizontalPodAutoscaler is looked at."""
+_PROXY = "front-proxy-client"
 _NO_NODES = (
     "*", "-nodeipam", "-nodelifecycle", "-cloud-node-lifecycle", "-service-lb-controller",
     "-node-route-controller",
@@ -66,6 +70,7 @@ class ControlPlane:
         self._certificate = self.folder / "apiserver.crt"
         self._token = secrets.token_hex(16)
         self.folder.mkdir()
+        self._front = Authority(self.folder / "front-proxy", "front-proxy-ca")
         (self.folder / "signing.key").write_text(signing_key())
         (self.folder / "tokens").write_text(token_line(self._token, "stack", "system:masters"))
         (self.folder / "audit.yaml").write_text(yaml.safe_dump(_AUDIT))
@@ -85,10 +90,10 @@ class ControlPlane:
         self.api = Api(self.kubeconfig)
         self.manager = self._start_manager()
 
-    def kubeconfig_of(self, service_account: str, namespace: str) -> Path:
-        """Write a kubeconfig file with a real token of a service account."""
+    def kubeconfig_of(self, service_account: str, namespace: str, seconds: int = 3600) -> Path:
+        """Write a kubeconfig file with a real token of a service account, good for so long."""
         path = self._children.folder / f"{namespace}.{service_account}.kubeconfig"
-        return self._write(path, self.api.token(service_account, namespace), namespace)
+        return self._write(path, self.api.token(service_account, namespace, seconds), namespace)
 
     def audited(self, service_account: str, namespace: str) -> list[dict[str, Any]]:
         """Return the requests of a service account, in the audit log's words."""
@@ -121,6 +126,7 @@ class ControlPlane:
 
     def _start_apiserver(self) -> Child:
         key = self.folder / "signing.key"
+        proxy = self._front.issue(_PROXY, _PROXY)
         command: list[str | Path] = [
             obtain("kube-apiserver"),
             f"--etcd-servers={_ETCD}",
@@ -134,6 +140,15 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
+            # So that an API that is served by another server can be had later.
+            f"--requestheader-client-ca-file={self._front.pair.certificate}",
+            f"--requestheader-allowed-names={_PROXY}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={proxy.certificate}",
+            f"--proxy-client-key-file={proxy.key}",
+            "--enable-aggregator-routing=true",  # there is no kube-proxy: ask endpoints
             f"--audit-policy-file={self.folder / 'audit.yaml'}",
             f"--audit-log-path={self.audit_log}",
             "--profiling=false",
@@ -146,6 +161,7 @@ class ControlPlane:
             f"--kubeconfig={self.kubeconfig}",
             f"--controllers={','.join(_NO_NODES)}",
             "--leader-elect=false",
+            f"--horizontal-pod-autoscaler-sync-period={_AUTOSCALER_SECONDS}s",
             f"--root-ca-file={self._certificate}",
             f"--service-account-private-key-file={self.folder / 'signing.key'}",
             "--bind-address=127.0.0.1",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from e2e.stack.namespace import Namespace, inhabitants
 from e2e.stack.processes import until
-from e2e.stack.whole import ROOT, Stack, prepare, running
+from e2e.stack.whole import ROOT, Stack, prepare, prepare_keda, running
 from local import reaper
 
 START_SECONDS = 60.0
@@ -42,6 +42,8 @@ class State:
     logs: str
     gateway: str
     caller: str
+    keda: bool = False
+    """Whether it was started with KEDA."""
 
     @classmethod
     def of(cls, stack: Stack) -> "State":
@@ -56,6 +58,7 @@ class State:
             logs=str(stack.logs),
             gateway=stack.gateway.address,
             caller=stack.caller.address,
+            keda=stack.keda.installed,
         )
 
     @property
@@ -80,19 +83,26 @@ class Detached:
         except FileNotFoundError:
             return None
 
-    def up(self) -> State:
+    def up(self, *, keda: bool = False) -> State:
         """Start a stack that goes on when we end, unless there is one.
 
         Raises:
-            DetachedError: it does not start, or its predecessor's remains cannot be removed.
+            DetachedError: it does not start, or its predecessor's remains cannot be removed; or
+                there is one without KEDA, and it is to have it.
         """
         prepare()  # here, where one sees it
+        if keda:
+            prepare_keda()
         with self._alone():
             found = self.state()
             if found and found.alive:
+                if keda and not found.keda:
+                    raise DetachedError(
+                        "a stack without KEDA runs: end it (python -m e2e.stack down) first"
+                    )
                 return found
             self._remove()
-            return self._start()
+            return self._start(keda=keda)
 
     def down(self) -> bool:
         """Remove the stack with all its files; tell whether there was one.
@@ -119,19 +129,20 @@ class Detached:
             except OSError as error:
                 raise DetachedError(f"{command[0]}: {error.strerror}") from error
 
-    def serve(self) -> None:
+    def serve(self, *, keda: bool = False) -> None:
         """Be the process of such a stack, until SIGTERM."""
         signal.signal(signal.SIGTERM, _leave)
-        with running(self.folder) as stack:
+        with running(self.folder, keda=keda) as stack:
             part = self._file.with_suffix(".part")
             part.write_text(json.dumps(asdict(State.of(stack)), indent=2))
             part.replace(self._file)
             while True:
                 signal.pause()
 
-    def _start(self) -> State:
+    def _start(self, *, keda: bool) -> State:
         self.folder.mkdir(parents=True)
         command = [sys.executable, "-m", "e2e.stack", "serve", "--folder", str(self.folder)]
+        command += ["--keda"] if keda else []
         with self._log.open("wb") as log:
             process = subprocess.Popen(
                 command,

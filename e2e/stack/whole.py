@@ -11,9 +11,11 @@ from pathlib import Path
 
 from e2e.stack import istiod
 from e2e.stack.api import NOT_FOUND, Api, ApiError, Manifest
-from e2e.stack.binaries import NEEDED, istio_crds, obtain
+from e2e.stack.binaries import NEEDED, NEEDED_FOR_KEDA, istio_crds, keda_manifests, obtain
+from e2e.stack.certificates import find_openssl
 from e2e.stack.controlplane import ControlPlane
 from e2e.stack.envoys import Envoy, Identity
+from e2e.stack.keda.installation import Keda
 from e2e.stack.kubelet import NODE
 from e2e.stack.namespace import Namespace
 from e2e.stack.processes import Child, Children
@@ -38,9 +40,21 @@ def prepare() -> None:
     """
     Namespace.create().close()
     find_envoy()
+    find_openssl()
     for program in NEEDED:
         obtain(program)
     istio_crds()
+
+
+def prepare_keda() -> None:
+    """Have everything there that KEDA needs, which may take minutes the first time.
+
+    Raises:
+        MissingError: a program is missing and cannot be built.
+    """
+    for program in NEEDED_FOR_KEDA:
+        obtain(program)
+    keda_manifests()
 
 
 class Stack:
@@ -53,6 +67,7 @@ class Stack:
         self.children = Children(folder, self.namespace)
         self.control_plane = ControlPlane(self.children)
         self.kubeconfig = self.control_plane.kubeconfig
+        self.keda = Keda(self.children, self.control_plane)
         self.gateways: list[Envoy] = []
         self.callers: list[Envoy] = []
         self.start_seconds = 0.0
@@ -142,13 +157,17 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Stack]:
-    """Have a stack while a block runs; this thread is in its network."""
+def running(folder: Path, *, keda: bool = False) -> Iterator[Stack]:
+    """Have a stack while a block runs, with KEDA or without; this thread is in its network."""
     prepare()
+    if keda:
+        prepare_keda()
     stack = Stack(folder)
     try:
         stack.start()
         with stack.namespace.entered():
+            if keda:
+                stack.keda.install()
             yield stack
     finally:
         stack.close()

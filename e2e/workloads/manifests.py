@@ -87,3 +87,36 @@ def route(name: str, host: str, target: str, gateway_name: str, port: int = 80) 
             "http": [{"route": [{"destination": destination}]}],
         },
     }
+
+
+def hold(
+    name: str, api_version: str = "apps/v1", kind: str = "Deployment", **spec: Any
+) -> Manifest:
+    """Describe a TrafficHold for a workload of the same name."""
+    target = {"apiVersion": api_version, "kind": kind, "name": name}
+    return {
+        "apiVersion": "layby.dev/v1alpha1",
+        "kind": "TrafficHold",
+        "metadata": {"name": name},
+        "spec": {"targetRef": target, **spec},
+    }
+
+
+def stateful_set(name: str, *arguments: str, **fields: Any) -> Manifest:
+    """Describe a StatefulSet of the pods that a Deployment would have."""
+    like = deployment(name, *arguments, **fields)
+    return {**like, "kind": "StatefulSet", "spec": {**like["spec"], "serviceName": name}}
+
+
+def split(
+    name: str, host: str, gateway_name: str, destinations: Sequence[Mapping[str, Any]]
+) -> Manifest:
+    """Describe a VirtualService that sends as many of a host's requests to each destination."""
+    share, rest = divmod(100, len(destinations))
+    weights = [share + rest, *(share for _ in destinations[1:])]
+    routes = [
+        {"destination": dict(where), "weight": weight}
+        for where, weight in zip(destinations, weights, strict=True)
+    ]
+    whole = route(name, host, "", gateway_name)
+    return {**whole, "spec": {**whole["spec"], "http": [{"route": routes}]}}

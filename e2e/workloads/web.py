@@ -7,7 +7,8 @@
 /anything       what it was asked, who it is, and when it was started, as JSON
 
 On SIGTERM it goes on serving for `--linger` seconds, then finishes what it is at; with `--abrupt`
-it drops everything at once. `--delay` is how long it takes to start.
+it drops everything at once. `--delay` is how long it takes to start. With `--also PORT` it listens
+there too; the header `x-port` says where a request came in.
 """
 
 import argparse
@@ -85,6 +86,7 @@ class Server:
             f"HTTP/1.1 {status} {phrase}",
             "content-type: application/json",
             f"content-length: {len(content)}",
+            f"x-port: {writer.get_extra_info('sockname')[1]}",
             f"connection: {'close' if last else 'keep-alive'}",
         )
         writer.write("\r\n".join(lines).encode() + _HEAD_END + content)
@@ -158,13 +160,17 @@ async def main(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
     await asyncio.sleep(arguments.delay)
     state = Server()
-    address, port = os.environ.get("POD_IP", "127.0.0.1"), int(os.environ["PORT"])
-    server = await asyncio.start_server(state.serve, address, port, backlog=4096)
+    address = os.environ.get("POD_IP", "127.0.0.1")
+    servers = [
+        await asyncio.start_server(state.serve, address, port, backlog=4096)
+        for port in (int(os.environ["PORT"]), *arguments.also)
+    ]
     state.started = time.time()
     await asked.wait()
     await asyncio.sleep(arguments.linger)
     state.ending = True
-    server.close()
+    for server in servers:
+        server.close()
     while state.busy:
         state.idle.clear()
         await state.idle.wait()
@@ -175,4 +181,5 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=float(os.environ.get("START_DELAY", "0")))
     parser.add_argument("--linger", type=float, default=0.5)
     parser.add_argument("--abrupt", action="store_true")
+    parser.add_argument("--also", type=int, action="append", default=[])
     asyncio.run(main(parser.parse_args()))

@@ -32,9 +32,11 @@ def diagnose(target: Object | None, pods: Iterable[Object], now: datetime) -> st
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     if any(_is_ready(pod) for pod in alive):
         return None
-    for reason in (*_of_target(target), *(r for pod in alive for r in _of_pod(pod, now))):
-        return reason
-    return None
+    reasons = [next(_of_pod(pod, now), "") for pod in alive]
+    if alive and not all(reasons):
+        # One of them may come up: of a corrected template, or the first that a quota lets in.
+        return None
+    return next(iter((*_of_target(target), *reasons)), None)
 
 
 def _is_ready(pod: Object) -> bool:

@@ -19,7 +19,7 @@ from extproc.mesh.wakes import Wakes
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
-from kube.errors import KubeError, MismatchError
+from kube.errors import ForbiddenError, KubeError, MismatchError
 from kube.informer import Informer
 from kube.resource import PODS, Key, Object, Resource, Selection
 
@@ -130,7 +130,7 @@ class ScaleWaker:
                 # A kind that does not tell its pods: these would be all of the namespace.
                 following.cancel()
             while self._is_wanted(key):
-                item = await self._kube.get(resource, target)
+                item = await self._look(resource, target)
                 if reason := diagnose(item, _items(pods), datetime.now(UTC)):
                     log.warning("%s/%s cannot start: %s", *key, reason)
                     self._tell(key, reason)
@@ -146,9 +146,17 @@ class ScaleWaker:
             scale = await self._kube.patch_scale(resource, target, current=0, desired=replicas)
         except MismatchError:
             # Another hold server, or an autoscaler, was quicker.
+            log.debug("%s/%s: another has asked for replicas", *target)
             return (await self._kube.get_scale(resource, target)).selector
         log.info("%s/%s: 0 -> %d replicas", *target, replicas)
         return scale.selector
+
+    async def _look(self, resource: Resource, target: Key) -> Object | None:
+        """Return the target, unless no role covers its kind: then its pods alone tell."""
+        try:
+            return await self._kube.get(resource, target)
+        except ForbiddenError:
+            return None
 
     def _tell(self, key: Key, reason: str) -> None:
         self._wakes.ended(HoldName(*key), WakeOutcome.FAILED)

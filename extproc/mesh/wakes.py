@@ -46,8 +46,10 @@ class Wakes:
         return self._last.get(hold)
 
     def forget(self, hold: HoldName) -> None:
-        """The hold is gone."""
+        """The hold is gone; what goes on for it ends unheard."""
         self._last.pop(hold, None)
+        if self._begun.pop(hold, None):
+            self._tell(hold)
 
     def _tell(self, hold: HoldName) -> None:
         for listener in self._listeners:

@@ -14,6 +14,9 @@ from feed.board import Share
 LATELY = 1.5
 """Polling intervals for which a request counts as demand: between two questions some must not go
 unseen, and KEDA asks a little late. Its cooldown begins when it last heard that there is demand."""
+LOG_LAG_SECONDS = 2.5
+"""How much later than the request itself it may be known here: Envoy writes its access log every
+second, and the hold server that gets it tells the others within half of one."""
 
 
 class Doubt(Enum):
@@ -53,7 +56,7 @@ def is_active(known: Known, *, polling_interval: float, now: float) -> bool | Do
     if is_pushed(share) or share.in_flight:
         return True
     last = share.last_request
-    if last is not None and now - last <= LATELY * polling_interval:
+    if last is not None and now - last <= LATELY * polling_interval + LOG_LAG_SECONDS:
         return True
     return known.doubt() or False
 

@@ -16,7 +16,7 @@ MESH = Mesh()
 ATTACHED = Gate(Attached.ATTACHED, "1 of 1 gateways and sidecars have the gate")
 POD = {"app": "cart"}
 CRON = {"type": "cron", "metadata": {"timezone": "UTC", "desiredReplicas": "1"}}
-SCALER = Scaler("layby-extproc.layby-system.svc.cluster.local:9002")
+SCALER = Scaler("layby-extproc.layby-system.svc.cluster.local:9091")
 
 
 def meta(name, namespace="shop", **more) -> dict[str, Any]:

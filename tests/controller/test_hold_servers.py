@@ -12,6 +12,7 @@ from tests.feed.feeds import OLD, ScriptedFeed, report, serving
 from tests.kube.fake_api import FakeApi
 
 CART = Key("shop", "cart")
+BEGAN = 1_800_000_000
 
 
 def endpoints(port, *addresses, name="layby-1", port_name="grpc", conditions=None):
@@ -236,3 +237,41 @@ async def test_the_last_wake_is_told_once_whoever_saw_it_first(eventually):
         later = Wake(at=1_800_000_100, duration_seconds=1, outcome=Wake.FAILED)
         one.say(report(last_wake=later))
         await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.FAILED)
+
+
+async def test_a_wake_that_was_given_up_and_became_ready_after_all_is_told_again(eventually):
+    """The request at one hold server had less patience left than that at the other."""
+    async with two() as (rig, (one, other), _):
+        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=10, outcome=Wake.TIMED_OUT)))
+        await eventually(lambda: rig.demand().last_wake)
+        ready = Wake(at=BEGAN + 8, duration_seconds=7, outcome=Wake.SUCCEEDED)
+        other.say(report(last_wake=ready))
+        await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.SUCCEEDED)
+        told = rig.demand().last_wake
+        assert (BEGAN, 15) == (told.at.timestamp(), told.duration)
+        other.say(report(in_flight=1))
+        await eventually(lambda: rig.demand().in_flight == 1)
+        assert told == rig.demand().last_wake
+
+
+async def test_a_hold_server_that_goes_leaves_no_earlier_wake_to_be_told(eventually):
+    """With each rollout workloads would seem to have been woken, days ago."""
+    async with two() as (rig, (one, other), (_, second)):
+        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=3, outcome=Wake.SUCCEEDED)))
+        latest = Wake(at=BEGAN + 99, duration_seconds=3, outcome=Wake.FAILED)
+        other.say(report(pending=1, last_wake=latest))
+        await eventually(lambda: rig.demand().pending == 1)
+        await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.FAILED)
+        told = rig.demand().last_wake
+        rig.api.remove(ENDPOINT_SLICES, second)
+        await eventually(lambda: rig.demand().pending == 0)
+        assert told == rig.demand().last_wake
+
+
+async def test_what_no_hold_server_remembers_is_not_told(eventually):
+    """It may have been about another TrafficHold that had the name; the status has it anyway."""
+    async with two() as (rig, (one, _), _):
+        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=3, outcome=Wake.SUCCEEDED)))
+        await eventually(lambda: rig.demand().last_wake)
+        one.say(Report(account_age_seconds=OLD))
+        await eventually(lambda: rig.demand().last_wake is None)

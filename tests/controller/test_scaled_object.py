@@ -33,7 +33,7 @@ def test_the_smallest_traffic_hold_makes_a_whole_scaled_object():
                 "name": "layby",
                 "metricType": "AverageValue",
                 "metadata": {
-                    "scalerAddress": "layby-extproc.layby-system.svc.cluster.local:9002",
+                    "scalerAddress": "layby-extproc.layby-system.svc.cluster.local:9091",
                     "trafficHold": "cart",
                     "pollingInterval": "5",
                     "concurrency": "100",

@@ -1,15 +1,18 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
+import yaml
 from grpc_health.v1 import health_pb2
 
-from extproc.server import Server
+from extproc.server import LIVENESS, Server
 
 Status = health_pb2.HealthCheckResponse
 ECHO = "layby.test.Echo"
+MANIFEST = Path(__file__).parents[2] / "deploy" / "manifests" / "extproc.yaml"
 
 
 async def echo(message: bytes, _context: object) -> bytes:
@@ -44,14 +47,14 @@ async def channel_to(address):
         yield channel
 
 
-async def health(channel):
+async def health(channel, service=""):
     """What a health check is told."""
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
         response_deserializer=Status.FromString,
     )
-    return (await check(health_pb2.HealthCheckRequest(service=""), timeout=5)).status
+    return (await check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status
 
 
 async def test_it_is_healthy_only_while_it_is_said_to_be(server):
@@ -64,6 +67,26 @@ async def test_it_is_healthy_only_while_it_is_said_to_be(server):
         assert await health(channel) == Status.SERVING
         await server.serving(ready=False)
         assert await health(channel) == Status.NOT_SERVING
+
+
+async def test_it_is_alive_whatever_it_knows_and_even_while_it_drains(server):
+    """A kubelet that thinks otherwise kills it, and all that it has parked."""
+    port = server.listen("127.0.0.1:0")
+    await server.start()
+    async with channel_to(f"127.0.0.1:{port}") as channel:
+        assert await health(channel, LIVENESS) == Status.SERVING
+        for ready in (True, False):
+            await server.serving(ready=ready)
+            assert await health(channel, LIVENESS) == Status.SERVING
+
+
+def test_the_manifest_asks_for_what_is_served():
+    """For any other name the answer is NOT_FOUND, which a kubelet takes for death."""
+    objects = yaml.safe_load_all(MANIFEST.read_text())
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert LIVENESS == container["livenessProbe"]["grpc"]["service"]
+    assert "service" not in container["readinessProbe"]["grpc"]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])

@@ -1,10 +1,19 @@
 import pytest
 
-from feed.board import STALE_SECONDS, YOUNG_SECONDS, Board, HoldName, Share
+from feed.board import (
+    STALE_SECONDS,
+    YOUNG_SECONDS,
+    Board,
+    HoldName,
+    Share,
+    Wake,
+    WakeOutcome,
+)
 
 CART, BOOK = HoldName("shop", "cart"), HoldName("shop", "book")
 NOW = 1000.0
 OLD = YOUNG_SECONDS + 1
+READY, FAILED, LATE = WakeOutcome.SUCCEEDED, WakeOutcome.FAILED, WakeOutcome.TIMED_OUT
 
 
 @pytest.fixture
@@ -112,3 +121,38 @@ def test_the_youngest_account_bounds_what_can_be_said_of_quiet(board):
     board.hear("b", {}, 1.0, NOW + 3)
     assert pytest.approx(1.0) == board.youngest(NOW + 3)
     assert Board().youngest(NOW) is None
+
+
+def test_it_is_waking_if_one_of_them_wakes_it(board):
+    """The others may have nobody who waits."""
+    assert not board.total(CART).waking
+    board.hear("b", {CART: Share(waking=True)}, OLD, NOW)
+    assert board.total(CART).waking
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param(Wake(10, 3, READY), None, Wake(10, 3, READY), id="seen by one"),
+        pytest.param(Wake(10, 3, READY), Wake(99, 2, FAILED), Wake(99, 2, FAILED), id="the latest"),
+        pytest.param(Wake(10, 3, READY), Wake(11, 3, READY), Wake(10, 3, READY), id="seen by both"),
+        pytest.param(
+            Wake(10, 10, LATE), Wake(18, 7, READY), Wake(10, 15, READY), id="ready after all"
+        ),
+        pytest.param(
+            Wake(10, 10, LATE), Wake(12, 7, READY), Wake(10, 9, READY), id="noticed too late"
+        ),
+        pytest.param(Wake(10, 10, LATE), Wake(15, 7, FAILED), Wake(10, 12, FAILED), id="given up"),
+    ],
+)
+def test_the_last_wake_is_one_whoever_saw_it(board, one, other, expected):
+    """Envoys take the requests for one workload to any hold server."""
+    for first, second in ((one, other), (other, one)):
+        board.hear("a", {CART: Share(last_wake=first)}, OLD, NOW)
+        board.hear("b", {CART: Share(last_wake=second)}, OLD, NOW)
+        assert expected == board.total(CART).last_wake
+
+
+def test_without_any_wake_there_is_no_last_one(board):
+    """It may have been up all along."""
+    assert board.total(CART).last_wake is None

@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -7,7 +8,13 @@ import pytest
 
 from feed.board import HoldName, Share
 from feed.feed_pb2 import Report, WatchRequest
-from feed.service import HEARTBEAT_SECONDS, LOOK_SECONDS, SERVICE, FeedService
+from feed.service import (
+    HEARTBEAT_SECONDS,
+    LOOK_SECONDS,
+    SERVICE,
+    SHARED_SECONDS,
+    FeedService,
+)
 from tests.feed.feeds import serving
 
 CART = HoldName("shop", "cart")
@@ -89,6 +96,44 @@ async def test_a_hold_without_a_request_is_left_out():
         said.shares[CART] = Share()
         await asyncio.sleep(0.1)
     assert [] == list(said.reports[0][1].holds)
+
+
+@ON_A_CLOCK
+async def test_what_cannot_wait_is_said_at_once():
+    """An autoscaler would take back to zero what has just been woken."""
+    async with listening() as (service, said):
+        await asyncio.sleep(1.01)
+        said.shares[CART] = Share(last_request=1.0, waking=True)
+        service.look()
+        await asyncio.sleep(0.001)
+    assert pytest.approx(1.01) == said.times[-1]
+    assert said.reports[-1][1].holds[0].waking
+
+
+@ON_A_CLOCK
+async def test_many_listeners_cost_hardly_more_than_one():
+    """Every hold server and every controller listens, and a look at a thousand holds takes time
+    that the requests wait for.
+    """
+    looks = 0
+
+    def shares():
+        nonlocal looks
+        looks += 1
+        return {CART: Share(looks, last_request=0.0)}
+
+    service = FeedService(shares)
+    listeners = [Said() for _ in range(8)]
+    async with asyncio.TaskGroup() as tasks:
+        for each in listeners:
+            tasks.create_task(each.listen(service), name="listener")
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(10)
+        service.close()
+    assert looks <= 11 / SHARED_SECONDS
+    for each in listeners:
+        gaps = [b - a for a, b in pairwise(each.times)]
+        assert max(gaps) < LOOK_SECONDS + SHARED_SECONDS
 
 
 async def test_closing_ends_every_stream_well():

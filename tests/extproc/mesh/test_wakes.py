@@ -59,3 +59,13 @@ async def test_a_hold_that_is_gone_is_forgotten(wakes):
     wakes.ended(CART, WakeOutcome.FAILED)
     wakes.forget(CART)
     assert wakes.last(CART) is None
+
+
+async def test_a_wake_for_a_hold_that_goes_ends_unheard(wakes, told):
+    """Its requests leave in a minute; another hold of its name has had no wake by then."""
+    wakes.begun(CART)
+    wakes.forget(CART)
+    assert not wakes.is_waking(CART)
+    assert [CART, CART] == told
+    wakes.ended(CART, WakeOutcome.TIMED_OUT)
+    assert wakes.last(CART) is None

@@ -2,14 +2,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.scaler.decision import LATELY, Doubt, Known, is_active, is_pushed, load
+from extproc.scaler.decision import (
+    LATELY,
+    LOG_LAG_SECONDS,
+    Doubt,
+    Known,
+    is_active,
+    is_pushed,
+    load,
+)
 from extproc.scaler.trigger import Measure
 from feed.board import Share
 
 NOW = 1000.0
 INTERVAL = 20.0
-LONG_AGO = NOW - LATELY * INTERVAL - 0.1
-JUST = NOW - LATELY * INTERVAL
+JUST = NOW - LATELY * INTERVAL - LOG_LAG_SECONDS
+LONG_AGO = JUST - 0.1
 
 
 def ask(share, *, held=True, complete=True):

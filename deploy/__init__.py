@@ -1,0 +1,1 @@
+"""What is applied to a cluster, and what makes it. Not part of the distribution."""

@@ -1,0 +1,1 @@
+"""KEDA with Layby, each real: `tox -e keda`."""

@@ -1,0 +1,39 @@
+"""Many sleeps and wakes under sparse load, with KEDA taking workloads to zero."""
+
+import sys
+
+import pytest
+
+from bench.window import unexplained, windows
+from e2e import layby
+from e2e.keda import scene
+from e2e.stack.kubelet import PROBE_PERIOD
+from e2e.test_cycles import cycle, tell, wakes
+
+WORKLOADS, EACH = 10, 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed(stack, keda):
+    """KEDA and Layby, each as a platform engineer installs it."""
+    layby.install(stack.api)
+    return keda
+
+
+@pytest.mark.timeout(300)
+async def test_a_hundred_cycles_lose_nothing_and_do_not_flap(stack, apply, namespace):
+    """Each cycle is two writes of the scale: one to wake, one to sleep."""
+    webs = [scene.Web(stack, namespace, f"web-{number}") for number in range(WORKLOADS)]
+    for web in webs:
+        web.deploy(apply, "--linger", "1", annotations={PROBE_PERIOD: "20ms"}, idle={"after": "1s"})
+    served, lost = await cycle(stack, namespace, {web.name: web.host for web in webs}, EACH)
+    total = sum(wakes(stack, namespace, web.name) for web in webs)
+    tell(total, served, lost)
+    assert not unexplained(lost)
+    assert windows(lost) <= 1, lost
+    assert total >= WORKLOADS * EACH
+    # Each change is one wake or one sleep. A write that changes nothing is one that came second.
+    changes = sum(web.generation - 1 for web in webs)
+    writes = len([each for each in scene.scale_writes(stack, namespace) if each.endswith(" 200")])
+    sys.stderr.write(f"{writes} writes of the scale for {changes} changes\n")
+    assert writes <= changes + WORKLOADS

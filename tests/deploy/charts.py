@@ -1,0 +1,72 @@
+"""Values of the chart that the tests render it with, and what they look for in it."""
+
+import pytest
+
+ENVOYS = [{"namespaceSelector": {"matchLabels": {"mesh": "yes"}}}]
+EVERYTHING = {
+    "fullnameOverride": "hold",
+    "commonLabels": {"team": "platform"},
+    "image": {
+        "repository": "registry.example:5000/mesh/layby",
+        "digest": "sha256:" + 64 * "0",
+        "pullSecrets": [{"name": "registry"}],
+    },
+    "istio": {
+        "rootNamespace": "mesh",
+        "revision": "1-31",
+        "istiodUrl": "http://istiod.mesh:15014",
+        "inject": "stable",
+        "peerAuthentication": {"enabled": True},
+        "destinationRule": {"enabled": True},
+    },
+    "gate": {"selector": {"istio": "ingressgateway"}, "attach": "gateways"},
+    "keda": {"enabled": False, "tls": {"secretName": "keda", "authentication": "layby"}},
+    "extproc": {
+        "autoscaling": {"enabled": True},
+        "env": [{"name": "GRPC_VERBOSITY", "value": "error"}],
+        "podAnnotations": {"a": "b"},
+        "podLabels": {"c": "d"},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "high",
+        "serviceAccount": {"annotations": {"e": "f"}},
+        "service": {"annotations": {"g": "h"}},
+    },
+    "controller": {"priorityClassName": "high", "tolerations": [{"operator": "Exists"}]},
+    "networkPolicy": {
+        "envoys": ENVOYS,
+        "health": [{"namespaceSelector": {}}],
+    },
+}
+ALONE = {"watchNamespace": "shop", "controller": {"enabled": False}, "crds": {"install": False}}
+BARE = {
+    "extproc": {"replicas": 1, "podDisruptionBudget": {"enabled": False}},
+    "controller": {"replicas": 1, "podDisruptionBudget": {"enabled": False}},
+    "networkPolicy": {"enabled": False},
+    "rbac": {"create": False},
+    "uninstall": {"enabled": False},
+    "crds": {"keep": False},
+}
+CASES = [
+    pytest.param(values, id=name)
+    for name, values in (
+        ("defaults", {}),
+        ("everything", EVERYTHING),
+        ("one namespace", ALONE),
+        ("bare", BARE),
+    )
+]
+
+
+def of_kind(objects, kind, name=None):
+    """The objects of a kind."""
+    return [o for o in objects if o["kind"] == kind and name in {None, o["metadata"]["name"]}]
+
+
+def pods(objects):
+    """The pod templates, by the name of what makes them."""
+    kinds = ("Deployment", "Job")
+    return {
+        o["metadata"]["name"]: o["spec"]["template"] for k in kinds for o in of_kind(objects, k)
+    }

@@ -1,0 +1,49 @@
+"""The chart, as the real helm renders it."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from deploy import helm_command
+from deploy.generate import CHART, NAMESPACE
+
+
+@pytest.fixture(scope="session")
+def helm():
+    """Run helm; return how it ended."""
+    program = helm_command.locate()
+    if program is None:
+        pytest.skip("no helm 3: it is neither on PATH nor built yet (`tox -e e2e` builds it)")
+
+    def run(*words, stdin=""):
+        command = [program, *words]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def render(helm):
+    """Render the chart with some values, given as a mapping; return the objects."""
+
+    def do(values=None, name="layby", namespace=NAMESPACE):
+        words = ("template", name, CHART, "--namespace", namespace, "--values", "-")
+        done = helm(*words, stdin=yaml.safe_dump(values or {}))
+        assert not done.returncode, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    return do
+
+
+@pytest.fixture(scope="session")
+def refuse(helm):
+    """Render the chart with values that are wrong; return what is said."""
+
+    def do(values):
+        words = ("template", "layby", CHART, "--namespace", NAMESPACE, "--values", "-")
+        done = helm(*words, stdin=yaml.safe_dump(values))
+        assert done.returncode, "it was accepted"
+        return done.stderr
+
+    return do

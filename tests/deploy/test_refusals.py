@@ -1,0 +1,40 @@
+"""What the chart says to values that are wrong."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"extproc": {"replica": 3}}, ["extproc", "additional properties 'replica' not allowed"]),
+        ({"extproc": {"replicas": "two"}}, ["/extproc/replicas", "got string, want integer"]),
+        ({"extproc": {"replicas": 0}}, ["/extproc/replicas", "minimum: got 0, want 1"]),
+        ({"gate": {"attach": "east-west"}}, ["'all', 'gateways', 'sidecars'"]),
+        ({"istio": {"istiodUrl": "istiod:15014"}}, ["/istio/istiodUrl", "'^(https?://"]),
+        (
+            {"extproc": {"terminationGracePeriodSeconds": 10}},
+            ["preStopSeconds + drainSeconds = 25", "leave it out"],
+        ),
+        (
+            {"extproc": {"autoscaling": {"enabled": True, "minReplicas": 20}}},
+            ["minReplicas is 20, more than maxReplicas, 10"],
+        ),
+        (
+            {"extproc": {"autoscaling": {"enabled": True}, "resources": {"requests": None}}},
+            ["set extproc.resources.requests.cpu"],
+        ),
+        (
+            {"watchNamespace": "shop"},
+            ["set controller.enabled=false", "layby envoyfilter | kubectl apply"],
+        ),
+        ({"extproc": {"serviceAccount": {"create": False}}}, ["extproc.serviceAccount.name"]),
+        ({"controller": {"serviceAccount": {"create": False}}}, ["controller.serviceAccount.name"]),
+        ({"istio": {"peerAuthentication": {"enabled": True}}}, ["istio.inject", "PERMISSIVE"]),
+        ({"istio": {"destinationRule": {"enabled": True}}}, ["istio.inject", "DISABLE"]),
+    ],
+)
+def test_a_wrong_value_is_told_what_to_do(refuse, values, says):
+    """Half an install, or pods that do not start, would be a longer way to the same insight."""
+    told = refuse(values)
+    for words in says:
+        assert words in told
