@@ -31,7 +31,7 @@ async def test_the_workload_is_wanted_while_there_is_demand():
         for share in (AWAITED, Share(in_flight=1), Share(waking=True), lately(29)):
             demand.say(share)
             assert await keda.is_active()
-        for share in (QUIET, lately(31)):
+        for share in (QUIET, lately(33)):
             demand.say(share)
             assert not await keda.is_active()
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.docker_engine import RELEASE, SOCKET, accepts, make_system, own_engine
+from e2e.install.docker_engine import RELEASE, SOCKET, accepts, make_system, own_engine
 from e2e.stack.processes import until
 from e2e.stack.releases import cache
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCKERFILE = "deploy/image/Dockerfile"
 SOURCES = (
     *("pyproject.toml", "README.md", "LICENSE", DOCKERFILE, "deploy/image/healthcheck.py"),
