@@ -19,8 +19,8 @@ from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.google.protobuf import Any
 
 CLUSTER_TAG = "layby.cluster"
-"""The tag that names the cluster: in the entry of a request that begins, Envoy leaves its own field
-for that empty."""
+"""The tag that names the cluster: Envoy's own field for that is empty when a request begins,
+and later holds the name for statistics, to which istiod adds a semicolon."""
 LOG_NAME = "layby"
 
 
@@ -32,7 +32,7 @@ def demand_log(cluster_name: str, flush_seconds: float) -> AccessLog:
             grpc_service=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=cluster_name)),
             transport_api_version=ApiVersion.V3,
             buffer_flush_interval=timedelta(seconds=flush_seconds),
-            custom_tags=[CustomTag(tag=CLUSTER_TAG, value="%UPSTREAM_CLUSTER%")],
+            custom_tags=[CustomTag(tag=CLUSTER_TAG, value="%UPSTREAM_CLUSTER_RAW%")],
         )
     )
     return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))

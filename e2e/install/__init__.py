@@ -1,1 +1,1 @@
-"""Installing Layby: its image in a real Docker engine, its chart by a real helm: `tox -e install`."""
+"""Installing Layby: its image by a real Docker engine, its chart by a real helm."""

@@ -49,7 +49,7 @@ def parse(message: bytes) -> Iterator[Entry]:
     for entry in logs.log_entry:
         common, request = entry.common_properties, entry.request
         moment = _MOMENTS.get(common.access_log_type)
-        cluster = common.upstream_cluster or common.custom_tags.get(CLUSTER_TAG, "")
+        cluster = common.custom_tags.get(CLUSTER_TAG) or common.upstream_cluster
         if moment and cluster:
             known = 0 <= request.request_method < len(METHODS)
             method = METHODS[request.request_method] if known else ""
