@@ -192,6 +192,20 @@ def test_an_idle_workload_goes_to_zero_and_a_request_brings_it_back(stack, web, 
     assert stack.gateway.get(host).status == 200
 
 
+def test_requests_that_never_wait_keep_it_up(stack, web, namespace, host):
+    """Hold servers see none of them; they hear of each from the Envoy's access log."""
+    web(spec={"idle": {"after": "4s"}})
+    assert stack.gateway.get(host).status == 200
+    before = replicas_written(stack, namespace)
+    until_time = time.monotonic() + 10
+    while time.monotonic() < until_time:
+        assert stack.gateway.get(host).status == 200
+        time.sleep(1)  # less than idle.after
+    assert stack.gateway.get(host, "/pause?seconds=8", patience=20).status == 200
+    assert replicas_written(stack, namespace) == before
+    assert until(lambda: not stack.api.items("v1", "Pod", namespace), 60)
+
+
 def test_how_a_wake_went_can_be_asked_afterwards(stack, web, namespace, host):
     """Once a request has waited, somebody asks why, and for how long."""
     web("--delay", "1")
