@@ -19,9 +19,17 @@ async def ask_on(port: int, answers: Counter[int], ended: asyncio.Event) -> None
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
         except ConnectionRefusedError:
             return
+        answered = False
         try:
             while await ask(reader, writer, answers):
+                answered = True
                 await asyncio.sleep(PAUSE)
+        except ConnectionResetError:
+            # The kernel had taken it, and Envoy's listener closed before Envoy did: it is refused,
+            # as one that comes a moment later is.
+            if answered:
+                raise
+            return
         finally:
             writer.close()
 
