@@ -158,7 +158,8 @@ async def test_what_a_restarted_server_does_not_remember_is_listed_again(
     proxy.thaw()
     await seen(informer, key, "4")
     await seen(informer, gone, None)
-    assert 2 == far.requests["list"]
+    # Once more, if the server was not quite up the first time.
+    assert far.requests["list"] in {2, 3}
     assert {key: 2, gone: 2} == {
         key: sum(change.key == key for change in changes) for key in (key, gone)
     }
