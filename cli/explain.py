@@ -11,9 +11,7 @@ from crds.v1alpha1 import TrafficHold
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, NotFoundError
-from kube.resource import ENDPOINT_SLICES, SERVICES, Key, Selection
-
-SERVICE_LABEL = "kubernetes.io/service-name"
+from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, Key, Selection
 
 
 class Link(NamedTuple):

@@ -8,9 +8,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from controller.workload import KindRef, TargetKey
-from kube.resource import Key, Object
+from kube.resource import SERVICE_LABEL, Key, Object
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 DEFAULT_API_VERSION, DEFAULT_KIND = "apps/v1", "Deployment"
 ADOPTED = "layby.dev/adopted"
 """On a ScaledObject of a user's: which TrafficHold has changed it, and what it said before."""

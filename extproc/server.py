@@ -43,10 +43,7 @@ class Server:
         Raises:
             OSError: the address cannot be bound.
         """
-        try:
-            return self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: {error}") from error
+        return bind(self._server, address)
 
     async def start(self) -> None:
         """Begin to serve."""
@@ -63,3 +60,19 @@ class Server:
     async def stop(self, grace: float) -> None:
         """Take no new stream, tell clients to go elsewhere, cut what remains after `grace` s."""
         await self._server.stop(grace)
+
+
+def bind(
+    server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None
+) -> int:
+    """Have `server` listen, in plain text without `credentials`; return the port.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    try:
+        if credentials:
+            return server.add_secure_port(address, credentials)
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error

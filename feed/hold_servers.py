@@ -10,9 +10,8 @@ from feed.board import Board, HoldName, Share
 from feed.listener import Listener
 from kube.client import Kube
 from kube.informer import Informer
-from kube.resource import ENDPOINT_SLICES, Object, Selection
+from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Object, Selection
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 RECHECK_SECONDS = 1.0
 """A report that does not come changes what is known, and nothing tells of it."""
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from kube.resource import Object
 
-SERVICE_LABEL = "kubernetes.io/service-name"
-
 
 def ready_endpoints(slices: Iterable[Object], port_name: str) -> int:
     """Count the ready addresses that serve the port of this name, each once."""

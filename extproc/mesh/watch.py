@@ -12,12 +12,20 @@ from crds.v1alpha1 import TrafficHold
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
 from extproc.mesh.directory import Directory, build, keeping
-from extproc.mesh.endpoints import SERVICE_LABEL, ready_endpoints
+from extproc.mesh.endpoints import ready_endpoints
 from extproc.mesh.wakes import Wakes
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.informer import Informer
-from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS, Key, Object, Selection
+from kube.resource import (
+    ENDPOINT_SLICES,
+    SERVICE_LABEL,
+    SERVICES,
+    TRAFFIC_HOLDS,
+    Key,
+    Object,
+    Selection,
+)
 from kube.store import Change
 
 log = logging.getLogger(__name__)

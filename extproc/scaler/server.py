@@ -7,7 +7,7 @@ import grpc
 
 from extproc.scaler.service import ScalerService
 from extproc.scaler.tls import TlsFiles
-from extproc.server import OPTIONS
+from extproc.server import OPTIONS, bind
 
 
 class ScalerServer:
@@ -31,13 +31,7 @@ class ScalerServer:
             OSError: the address cannot be bound, or the TLS files are of no use.
         """
         credentials = self._tls.credentials() if self._tls else None
-        try:
-            if credentials:
-                port = self._server.add_secure_port(address, credentials)
-            else:
-                port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: {error}") from error
+        port = bind(self._server, address, credentials)
         await self._server.start()
         return port
 

@@ -5,8 +5,8 @@ from typing import Any
 from controller.hold_servers import FeedDemand
 from crds.v1alpha1.traffichold import WakeOutcome
 from feed.feed_pb2 import Report, Wake
-from feed.hold_servers import SERVICE_LABEL, HoldServers
-from kube.resource import ENDPOINT_SLICES, Key
+from feed.hold_servers import HoldServers
+from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Key
 from tests.controller.objects import meta
 from tests.feed.feeds import OLD, ScriptedFeed, report, serving
 from tests.kube.fake_api import FakeApi

@@ -3,7 +3,7 @@
 from typing import Any
 
 from crds.v1alpha1 import TrafficHold
-from extproc.mesh.endpoints import SERVICE_LABEL
+from kube.resource import SERVICE_LABEL
 
 REFUSED = {
     "conditions": [

@@ -8,10 +8,9 @@ from extproc.core.hold import RELEASED, UNMANAGED
 from extproc.core.outcome import Outcome
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, Hold, Workload, WorkloadKey
-from extproc.mesh.endpoints import SERVICE_LABEL
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
-from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
+from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, TRAFFIC_HOLDS
 from tests.extproc.fake_waker import FakeWaker
 from tests.extproc.mesh.objects import REFUSED, endpoints, hold, service
 from tests.kube.fake_api import CUT, FakeApi
