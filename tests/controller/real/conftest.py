@@ -10,14 +10,14 @@ import yaml
 from controller.app import Controller
 from controller.settings import Settings
 from e2e.stack import istiod
-from e2e.stack.binaries import istio_crds, locate
+from e2e.stack.binaries import istio_crds
 from e2e.stack.controlplane import ControlPlane
-from e2e.stack.namespace import Namespace, NamespaceError
 from e2e.stack.processes import Children, until
 from kube.client import Kube
 from kube.connection import Connection
 from kube.resource import Key
 from tests.controller.conftest import FakeDemand
+from tests.networks import own_network
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 ROOT = Path(__file__).parents[3]
@@ -27,15 +27,9 @@ SERVED = ("layby.dev/v1alpha1", "networking.istio.io/v1", "networking.istio.io/v
 
 @pytest.fixture(scope="session")
 def network():
-    """A network of its own, for the ports of two API servers would clash."""
-    if missing := [program for program in PROGRAMS if locate(program) is None]:
-        pytest.skip(f"not built yet: {', '.join(missing)}")
-    try:
-        namespace = Namespace.create()
-    except NamespaceError as error:
-        pytest.skip(str(error))
-    yield namespace
-    namespace.close()
+    """A network of its own."""
+    with own_network(PROGRAMS) as network:
+        yield network
 
 
 @pytest.fixture(scope="session")

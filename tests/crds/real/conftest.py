@@ -6,8 +6,8 @@ import pytest
 from e2e.stack.api import YAML
 from e2e.stack.binaries import locate
 from e2e.stack.controlplane import ControlPlane
-from e2e.stack.namespace import Namespace, NamespaceError
 from e2e.stack.processes import Children, until
+from tests.networks import own_network
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -16,15 +16,9 @@ FILES = Path(__file__).parents[3] / "crds" / "yaml"
 
 @pytest.fixture(scope="session")
 def network():
-    """A network of its own, for the ports of two API servers would clash."""
-    if missing := [program for program in PROGRAMS if locate(program) is None]:
-        pytest.skip(f"not built yet: {', '.join(missing)}")
-    try:
-        namespace = Namespace.create()
-    except NamespaceError as error:
-        pytest.skip(str(error))
-    yield namespace
-    namespace.close()
+    """A network of its own."""
+    with own_network(PROGRAMS) as network:
+        yield network
 
 
 @pytest.fixture(scope="session")

@@ -7,28 +7,21 @@ import pytest
 import yaml
 
 from e2e.stack import controlplane
-from e2e.stack.binaries import locate
-from e2e.stack.namespace import Namespace, NamespaceError
 from e2e.stack.processes import Children
 from kube.client import Kube
 from kube.connection import Connection
 from kube.resource import CONFIG_MAPS, NAMESPACES, Key
 from tests.kube.real.proxy import Proxy
+from tests.networks import own_network
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 
 @pytest.fixture(scope="session")
 def network():
-    """A network of its own, for the ports of two API servers would clash."""
-    if missing := [program for program in PROGRAMS if locate(program) is None]:
-        pytest.skip(f"not built yet: {', '.join(missing)}")
-    try:
-        namespace = Namespace.create()
-    except NamespaceError as error:
-        pytest.skip(str(error))
-    yield namespace
-    namespace.close()
+    """A network of its own."""
+    with own_network(PROGRAMS) as network:
+        yield network
 
 
 @pytest.fixture(scope="session")
