@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy import helm_command
+from e2e.stack.binaries import obtain
 
 HERE: Final = Path(__file__).parent
 CHART: Final = HERE / "helm" / "layby"
@@ -47,7 +47,7 @@ def manifests() -> dict[Path, str]:
 
 def _documents(part: str) -> Iterator[str]:
     """Render the documents of a part, in the order in which Helm would apply them."""
-    command = [str(helm_command.obtain()), "template", "layby", str(CHART), "-n", NAMESPACE]
+    command = [str(obtain("helm")), "template", "layby", str(CHART), "-n", NAMESPACE]
     for value in VALUES:
         command += ["--set", value]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603

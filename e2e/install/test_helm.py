@@ -11,10 +11,10 @@ from http import HTTPStatus
 import pytest
 import yaml
 
-from deploy import helm_command
 from deploy.generate import CHART
 from e2e import layby
 from e2e.stack.api import ApiError
+from e2e.stack.binaries import obtain
 from e2e.stack.processes import until
 from e2e.stack.releases import MissingError
 from e2e.stack.whole import GATEWAY_LABELS
@@ -42,7 +42,7 @@ VALUES = {
 def helm(stack):
     """Run helm against the stack; return what it prints, and what it says if it fails."""
     try:
-        program = helm_command.obtain()
+        program = obtain("helm")
     except MissingError as error:
         pytest.skip(str(error))
 

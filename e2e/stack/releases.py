@@ -50,7 +50,13 @@ class Tool:
         """Build one program."""
         version = self.release.version
         major, minor = (*version.lstrip("v").split("."), "")[:2]
-        ldflags = self.ldflags.format(version=version, major=major, minor=minor)
+        client = re.search(r"^\tk8s\.io/client-go v0\.(\d+)\.", self._go_mod, re.MULTILINE)
+        ldflags = self.ldflags.format(
+            version=version,
+            major=major,
+            minor=minor,
+            kubernetes_minor=client[1] if client else "",
+        )
         return [
             *(go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-p", str(CORES)),
             *("-ldflags", f"-s -w {ldflags}".strip(), "-o", str(target), self.packages[program]),
@@ -98,7 +104,20 @@ KEDA = Tool(
     {f"keda-{name}": f"{_KEDA}/cmd/{name}" for name in ("operator", "adapter", "webhooks")},
     f"-X {_KEDA}/version.Version={{version}}",
 )
-ALL = (ETCD, KUBERNETES, ISTIO, KEDA)
+_HELM = "helm.sh/helm/v3"
+HELM = Tool(
+    "helm",
+    {"helm": f"{_HELM}/cmd/helm"},
+    # As its own build does: left alone, it takes itself to be for Kubernetes 1.20.
+    f"-X {_HELM}/internal/version.version={{version}} "
+    + " ".join(
+        f"-X {_HELM}/pkg/{package}.k8sVersion{part}={value}"
+        for package in ("chartutil", "lint/rules")
+        for part, value in (("Major", "1"), ("Minor", "{kubernetes_minor}"))
+    ),
+    {"helm": ("version", "--short")},
+)
+ALL = (ETCD, KUBERNETES, ISTIO, KEDA, HELM)
 
 
 def cache() -> Path:

@@ -5,16 +5,16 @@ import subprocess
 import pytest
 import yaml
 
-from deploy import helm_command
 from deploy.generate import CHART, NAMESPACE
+from e2e.stack.binaries import locate
 
 
 @pytest.fixture(scope="session")
 def helm():
     """Run helm; return how it ended."""
-    program = helm_command.locate()
+    program = locate("helm")
     if program is None:
-        pytest.skip("no helm 3: it is neither on PATH nor built yet (`tox -e e2e` builds it)")
+        pytest.skip("no helm 3: it is neither on PATH nor built yet (`tox -e install` builds it)")
 
     def run(*words, stdin=""):
         command = [program, *words]

@@ -1,4 +1,4 @@
-module layby.dev/deploy/helm
+module layby.dev/e2e/helm
 
 go 1.26.0
 
