@@ -5,21 +5,15 @@ import sys
 import pytest
 
 from bench.window import unexplained, windows
-from e2e import layby
 from e2e.keda import scene
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.test_cycles import cycle, tell, wakes
 
+pytestmark = pytest.mark.usefixtures("installed")
+
 WORKLOADS, EACH = 10, 10
 GAPS = (3.0, 9.0)
 """Seconds between two requests: KEDA takes a workload to zero 4 to 7 s after the last one."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed(stack, keda):
-    """KEDA and Layby, each as a platform engineer installs it."""
-    layby.install(stack.api)
-    return keda
 
 
 @pytest.mark.timeout(300)

@@ -18,6 +18,8 @@ from e2e.stack.namespace import HOST
 from e2e.stack.processes import until
 from e2e.workloads import manifests
 
+pytestmark = pytest.mark.usefixtures("installed")
+
 WITHIN = 30.0
 OFTEN = 20
 AWAKE_SECONDS = 8.0
@@ -25,13 +27,6 @@ AWAKE_SECONDS = 8.0
 SOON_SECONDS = 3.0
 """Well under the timeouts that a lost hold server could cost."""
 PORT = 9093
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed(stack, keda):
-    """KEDA and Layby, each as a platform engineer installs it."""
-    layby.install(stack.api)
-    return keda
 
 
 @pytest.fixture

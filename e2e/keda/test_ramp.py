@@ -11,7 +11,6 @@ import pytest
 
 from bench.client import Connection, Response
 from bench.window import Lost, unexplained, windows
-from e2e import layby
 from e2e.keda import scene
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.stack.processes import until
@@ -19,6 +18,8 @@ from e2e.stack.whole import ROOT
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 WITHIN = 60.0
 TOP = 200
@@ -28,13 +29,6 @@ STEPS = ((1, 4.0), (50, 4.0), (TOP, 12.0), (50, 4.0), (1, 6.0))
 CONNECTIONS = 8
 LOOK_SECONDS = 0.25
 PICTURE = ROOT / "build" / "e2e" / "keda-ramp.png"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed(stack, keda):
-    """KEDA and Layby, each as a platform engineer installs it."""
-    layby.install(stack.api)
-    return keda
 
 
 @dataclass

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from e2e.keda import scene
 from e2e.stack import dns
 from e2e.stack.api import ApiError
 from e2e.stack.binaries import obtain
@@ -47,20 +48,9 @@ def endpoints(name: str, *addresses: str, ready: bool = True) -> list[dict]:
 def scaled_object(address: str, name: str = "web") -> dict:
     """Describe a ScaledObject that follows its scaler as fast as KEDA can."""
     at_once = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-    return {
-        "apiVersion": VERSION,
-        "kind": "ScaledObject",
-        "metadata": {"name": name},
-        "spec": {
-            "scaleTargetRef": {"name": name},
-            "minReplicaCount": 0,
-            "maxReplicaCount": 3,
-            "pollingInterval": 1,
-            "cooldownPeriod": 1,
-            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": at_once}},
-            "triggers": [{"type": "external-push", "metadata": {"scalerAddress": address}}],
-        },
-    }
+    made = scene.foreign_scaled_object(name, address)
+    made["spec"]["advanced"] = {"horizontalPodAutoscalerConfig": {"behavior": at_once}}
+    return made
 
 
 @pytest.fixture
