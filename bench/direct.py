@@ -24,6 +24,7 @@ HEADERS = {
     "x-forwarded-for": "10.1.2.3",
     "x-forwarded-proto": "https",
     "x-request-id": "5b3d4a34-7c1c-4dd0-9d1c-3f1f0a8a2c11",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
     "x-layby-eps": "0",
 }
 
@@ -37,11 +38,16 @@ def message() -> bytes:
     return request.SerializeToString()
 
 
-async def measure(count: int) -> dict[str, Any]:
-    """Park `count` streams in steps, release them, and report."""
+async def measure(count: int, *arguments: str) -> dict[str, Any]:
+    """Park `count` streams in steps, release them, and report.
+
+    Args:
+        count: how many.
+        arguments: for the hold server.
+    """
     guard = Guard()
     await guard.start()
-    replica = await Replica.start(guard)
+    replica = await Replica.start(guard, *arguments)
     target = f"127.0.0.1:{replica.port}"
     # A channel with options of its own has a connection of its own.
     channels = [

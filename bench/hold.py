@@ -22,7 +22,7 @@ LEAVING_RUNS = 10
 async def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the chosen parts one after the other."""
     parts = {
-        "direct": lambda: direct.measure(args.count),
+        "direct": lambda: direct.measure(args.count, *(["--reports"] if args.reports else [])),
         "burst": lambda: through.burst(args.count),
         "single": lambda: through.single(args.runs),
         "leave": lambda: through.leave(LEAVING, LEAVING_RUNS),
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50, help="single cold starts")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of warm load")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round's part")
+    parser.add_argument("--reports", action="store_true", help="direct: count and trace")
     args = parser.parse_args()
     results = asyncio.run(run(args))
     for table in tabulate(results):

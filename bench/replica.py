@@ -6,7 +6,8 @@ the Kubernetes API: for benchmarks and for the tests that kill, freeze and drain
 It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoints of the workload
 (repeated: the present number), `{"stats": true}`, `{"fail": "reason"}`. Out: `{"port": 9002}` once
 serving, `{"wake": true}` when somebody waits, and for each stats line the parked requests, the
-resident set in kB and the CPU seconds used. SIGTERM drains it.
+resident set in kB and the CPU seconds used. SIGTERM drains it. With `--reports` it counts and
+traces as OpenTelemetry's variables say.
 """
 
 import argparse
@@ -15,12 +16,15 @@ import json
 import resource
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from extproc.app import HoldServer
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from local.app import SETTLE
+from telemetry.app import telemetry
+from telemetry.settings import OtelSettings, TraceSettings
 
 KEY = WorkloadKey("bench", "cold")
 
@@ -74,18 +78,25 @@ async def listen_to_parent(server: HoldServer) -> None:
 
 async def serve(args: argparse.Namespace) -> None:
     """Run until SIGTERM, then drain."""
-    find = {args.cluster: KEY}.get
-    server = HoldServer(Parent(), find, max_pending=args.max_pending, settle=args.settle)
-    hold = Hold(args.timeout, args.max_pending_per_workload, None)
-    server.replace({KEY: Workload(KEY, hold)})
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    say(port=await server.start(args.listen))
-    await server.ready()
-    orders = asyncio.create_task(listen_to_parent(server), name="orders")
-    await stopping.wait()
-    await server.drain(args.patience, hand_over=args.hand_over)
-    orders.cancel()
+    async with AsyncExitStack() as stack:
+        observer = None
+        if args.reports:
+            reporting = telemetry("layby-bench", "0", OtelSettings(), TraceSettings())
+            observer = (await stack.enter_async_context(reporting)).holds
+        find = {args.cluster: KEY}.get
+        server = HoldServer(
+            Parent(), find, max_pending=args.max_pending, settle=args.settle, observer=observer
+        )
+        hold = Hold(args.timeout, args.max_pending_per_workload, None)
+        server.replace({KEY: Workload(KEY, hold)})
+        stopping = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+        say(port=await server.start(args.listen))
+        await server.ready()
+        orders = asyncio.create_task(listen_to_parent(server), name="orders")
+        await stopping.wait()
+        await server.drain(args.patience, hand_over=args.hand_over)
+        orders.cancel()
 
 
 def main() -> None:
@@ -99,6 +110,7 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=SETTLE)
     parser.add_argument("--patience", type=float, default=10.0)
     parser.add_argument("--hand-over", action="store_true")
+    parser.add_argument("--reports", action="store_true")
     asyncio.run(serve(parser.parse_args()))
 
 

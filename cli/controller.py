@@ -2,21 +2,20 @@
 
 import click
 
-from cli.service import serve, variables
-from cli.session import LEVELS, set_up_logging
+from cli.logs import log_options
+from cli.service import serve
+from cli.settings import variables
 from controller.app import run
 from controller.settings import Settings
+from telemetry import logs
+from telemetry.settings import OtelSettings, TraceSettings
 
 
-@click.command(short_help="Run the controller.", epilog=variables(Settings))
-@click.option(
-    "--log-level",
-    type=click.Choice(LEVELS),
-    default="info",
-    show_default=True,
-    help="How much to log on standard error.",
+@click.command(
+    short_help="Run the controller.", epilog=variables(Settings, OtelSettings, TraceSettings)
 )
-def controller(log_level: str) -> None:
+@log_options
+def controller(log_level: str, log_format: str) -> None:
     """Do what TrafficHolds and HoldPolicies ask for.
 
     It puts the gate into Envoys, keeps DestinationRules and status, and puts idle workloads to
@@ -25,5 +24,5 @@ def controller(log_level: str) -> None:
     Several may run; one leads. Settings come from environment variables named
     LAYBY_CONTROLLER_*. The API server is found as kubectl finds it, or from within a pod.
     """
-    set_up_logging(log_level)
-    serve(Settings, run)
+    logs.set_up(log_level, log_format)
+    serve("layby-controller", Settings, run)

@@ -21,6 +21,7 @@ from local.address import free_port
 from local.app import LocalMesh
 from local.config import LocalConfig
 from local.supervisor import Phase
+from telemetry import logs
 
 MANY = 200
 WARM = 5
@@ -50,7 +51,7 @@ def demo(port: int, *, stay: bool) -> None:
     One takes two seconds to start, the other cannot start. Nothing needs to be configured.
     The exit code is 0 only if every request was answered as promised.
     """
-    session.set_up_logging("error")
+    logs.set_up("error")
 
     async def body(mesh: LocalMesh) -> int:
         tour = Tour(mesh, Console(highlight=False, soft_wrap=True))

@@ -2,25 +2,25 @@
 
 import click
 
-from cli.service import serve, variables
-from cli.session import LEVELS, set_up_logging
+from cli.logs import log_options
+from cli.service import serve
+from cli.settings import variables
 from extproc.mesh.app import run
 from extproc.settings import Settings
+from telemetry import logs
+from telemetry.settings import OtelSettings, TraceSettings
 
 
-@click.command(short_help="Run a hold server in a mesh.", epilog=variables(Settings))
-@click.option(
-    "--log-level",
-    type=click.Choice(LEVELS),
-    default="info",
-    show_default=True,
-    help="How much to log on standard error.",
+@click.command(
+    short_help="Run a hold server in a mesh.",
+    epilog=variables(Settings, OtelSettings, TraceSettings),
 )
-def extproc(log_level: str) -> None:
+@log_options
+def extproc(log_level: str, log_format: str) -> None:
     """Serve Envoy's hold filters: park requests for workloads at zero, and wake them.
 
     Settings come from environment variables named LAYBY_EXTPROC_*. The API server is found as
     kubectl finds it, or from within a pod. SIGTERM hands over what is parked and ends.
     """
-    set_up_logging(log_level)
-    serve(Settings, run)
+    logs.set_up(log_level, log_format)
+    serve("layby-extproc", Settings, run)

@@ -6,9 +6,11 @@ import click
 from rich.console import Console
 
 from cli import session
+from cli.logs import log_options
 from cli.table import show
 from local.app import LocalMesh
 from local.loader import ConfigError, load
+from telemetry import logs
 
 
 @click.command(short_help="Run local processes on demand, behind a real Envoy.")
@@ -22,14 +24,8 @@ from local.loader import ConfigError, load
     help="The workloads to run.",
 )
 @click.option("--check", is_flag=True, help="Only say whether the file is valid.")
-@click.option(
-    "--log-level",
-    type=click.Choice(session.LEVELS),
-    default="info",
-    show_default=True,
-    help="How much to log on standard error.",
-)
-def local(path: Path, *, check: bool, log_level: str) -> None:
+@log_options
+def local(path: Path, *, check: bool, log_level: str, log_format: str) -> None:
     """Run the workloads of a file: each starts on its first request, and stops when idle.
 
     A real Envoy listens on one address and routes by host and path. Requests for a workload that
@@ -44,7 +40,7 @@ def local(path: Path, *, check: bool, log_level: str) -> None:
         count = len(config.workloads)
         click.echo(f"{path}: valid, {count} workload{'s' if count > 1 else ''}")
         return
-    session.set_up_logging(log_level)
+    logs.set_up(log_level, log_format)
 
     async def body(mesh: LocalMesh) -> int:
         click.echo(f"listening on http://{config.listen}; Ctrl-C stops")

@@ -11,19 +11,24 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import click
 
+from cli import __version__
+from cli.settings import read
 from local.app import LocalMesh
 from local.config import LocalConfig
 from local.envoy import EnvoyError
 from local.guard import GuardError
 from local.reaper import SCRATCH_PREFIX
+from telemetry.app import Telemetry, telemetry
+from telemetry.logs import Verbosity
+from telemetry.settings import OtelSettings, TraceSettings
 
-LEVELS = ("debug", "info", "warning", "error")
 ECHO = 0.3
 """Seconds in which further signals are the first one again: a wrapper passes on the Ctrl-C that the
 terminal has sent to both of us."""
@@ -32,22 +37,6 @@ log = logging.getLogger(__name__)
 
 Body = Callable[[LocalMesh], Coroutine[Any, Any, int]]
 """What to do while a mesh serves; returns the exit code."""
-
-
-def set_up_logging(level: str) -> None:
-    """Log to standard error, also where a live table stands in for it later."""
-    handler = _StandardError()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-class _StandardError(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-            sys.stderr.flush()
-        except Exception:  # noqa: BLE001 - as every handler of the standard library does
-            self.handleError(record)
 
 
 def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
@@ -59,19 +48,30 @@ def run(config: LocalConfig, body: Body, *, interrupted: int = 0) -> int:
         What `body` returned, `interrupted` if a signal ended it first.
 
     Raises:
-        click.ClickException: the mesh cannot be started, or did not stay up.
+        click.ClickException: the mesh cannot be started, or did not stay up; a variable is wrong.
     """
+    reporting = telemetry("layby-local", __version__, _quietly(), read(TraceSettings))
     try:
         with TemporaryDirectory(prefix=SCRATCH_PREFIX) as folder:
-            code = asyncio.run(_run(config, Path(folder), body))
+            code = asyncio.run(_run(config, Path(folder), body, reporting))
     except* (EnvoyError, GuardError, OSError) as group:
         raise click.ClickException(str(_first(group))) from group
     return interrupted if code is None else code
 
 
-async def _run(config: LocalConfig, folder: Path, body: Body) -> int | None:
+async def _run(
+    config: LocalConfig,
+    folder: Path,
+    body: Body,
+    reporting: AbstractAsyncContextManager[Telemetry],
+) -> int | None:
+    async with reporting as reports:
+        return await _serve(LocalMesh(config, folder, reports.holds), folder, body)
+
+
+async def _serve(mesh: LocalMesh, folder: Path, body: Body) -> int | None:
     loop = asyncio.get_running_loop()
-    mesh = LocalMesh(config, folder)
+    Verbosity().listen(loop)
     ready, stopping = asyncio.Event(), asyncio.Event()
     impatience = Impatience()
     code = None
@@ -98,6 +98,14 @@ async def _run(config: LocalConfig, folder: Path, body: Body) -> int | None:
         with contextlib.suppress(asyncio.CancelledError):
             code = await working
     return code
+
+
+def _quietly() -> OtelSettings:
+    """Several may run on one host: none takes the port for Prometheus, unless it is told to."""
+    settings = read(OtelSettings)
+    if "metrics_exporter" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"metrics_exporter": frozenset()})
 
 
 class Impatience:

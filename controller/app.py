@@ -21,6 +21,7 @@ from controller.settings import Settings
 from controller.term import Parts, Term
 from controller.triggers import Triggers
 from controller.world import World
+from feed.gauges import watch as watch_feed
 from feed.hold_servers import HoldServers
 from kube.client import Kube
 from kube.connection import Connection
@@ -28,6 +29,8 @@ from kube.events import Recorder
 from kube.leader import Leader
 from kube.leader import Term as LeaseTerm
 from kube.resource import Key
+from telemetry.app import Telemetry
+from telemetry.catalogue.controlling import LEADER, QUEUE
 
 NAME = "layby.dev/controller"
 LEASE = "layby-controller"
@@ -38,8 +41,8 @@ LAST_WORDS_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, stopping: asyncio.Event) -> None:
-    """Act whenever this is the leader, until `stopping` is set.
+async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -> None:
+    """Act whenever this is the leader, until `stopping` is set. What is reported outlasts it.
 
     Raises:
         OSError: the health port is taken.
@@ -48,8 +51,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         connection = await Connection.open(user_agent="layby-controller")
         kube = Kube(await stack.enter_async_context(connection))
-        demand = FeedDemand(HoldServers(kube, settings.namespace, settings.hold_service))
-        controller = Controller(kube, settings, demand)
+        hold_servers = HoldServers(kube, settings.namespace, settings.hold_service)
+        watch_feed(reports.store, hold_servers)
+        demand = FeedDemand(hold_servers)
+        controller = Controller(kube, settings, demand, reports)
         if settings.health_port:
             where = (settings.health_host, settings.health_port)
             await stack.enter_async_context(health(*where, lambda: controller.informers.synced))
@@ -62,7 +67,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
 class Controller:
     """One of the controllers of a cluster. All of them watch; the leader acts."""
 
-    def __init__(self, kube: Kube, settings: Settings, demand: DemandSource) -> None:
+    def __init__(
+        self, kube: Kube, settings: Settings, demand: DemandSource, reports: Telemetry
+    ) -> None:
         mesh = Mesh(settings.root_namespace, settings.domain, settings.not_ready_endpoints)
         self.informers = Informers(kube, mesh, gate=settings.gate_name)
         self.term: Term | None = None
@@ -82,6 +89,7 @@ class Controller:
             protected=frozenset({settings.namespace, settings.root_namespace}),
             workers=settings.workers,
             stop_seconds=settings.stop_seconds,
+            control=reports.control,
         )
         self._leader = Leader(
             kube, Key(settings.namespace, LEASE), identity, _lease_term(settings.lease_seconds)
@@ -89,6 +97,9 @@ class Controller:
         self._stopping = asyncio.Event()
         Triggers(self.informers, world, lambda: self.term).subscribe()
         demand.subscribe(self._demand_changed)
+        reports.only(self.informers.holds.store.snapshot)
+        reports.store.watch(LEADER, lambda: [((), float(self._leader.leading))])
+        reports.store.watch(QUEUE, lambda: self.term.depths() if self.term else ())
 
     def __repr__(self) -> str:
         return f"<Controller {self.term or 'does not lead'}>"
@@ -124,6 +135,7 @@ class Controller:
             await self.term.run(self._stopping)
         finally:
             self.term = None
+            self._parts.control.resigned()
 
     def _demand_changed(self, key: Key) -> None:
         if self.term is not None:

@@ -23,6 +23,7 @@ from kube.client import Kube
 from kube.errors import ConflictError, ForbiddenError, KubeError, MismatchError, NotFoundError
 from kube.events import Recorder
 from kube.resource import DESTINATION_RULES, TRAFFIC_HOLDS, Key, Object, Resource, key_of
+from telemetry.control import ControlRecorder
 
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -51,12 +52,18 @@ class Effects:
     """Carries out plans."""
 
     def __init__(
-        self, kube: Kube, world: World, recorder: Recorder, scaled_objects: ScaledObjects
+        self,
+        kube: Kube,
+        world: World,
+        recorder: Recorder,
+        scaled_objects: ScaledObjects,
+        control: ControlRecorder,
     ) -> None:
         self._kube = kube
         self._world = world
         self._recorder = recorder
         self._scaled_objects = scaled_objects
+        self._control = control
         self.holds: Overlay[Object] = Overlay()
         """TrafficHolds as they are after our writes, by key."""
         self.rules: Overlay[Object] = Overlay()
@@ -167,6 +174,8 @@ class Effects:
             log.warning("%s/%s: %s", *subject.key, why)
             return False
         subject.memory.scaled()
+        if not scaling.desired:
+            self._control.slept(subject.key)
         self.replicas.put(workload.key, workload.version, scaling.desired, _now())
         log.info("%s/%s: %d -> %d replicas", *key, scaling.current, scaling.desired)
         self._tell([scaling.told], subject)

@@ -39,6 +39,7 @@ def plan(facts: Facts, now: datetime) -> Plan:
         write=scaled.write,
         scale=scaling,
         again_after=decision.again_after,
+        reason=decision.reason,
     )
     wanted = status(
         facts,

@@ -26,6 +26,7 @@ from controller.scaled_object import name_of as scaled_name
 from controller.scaled_objects import ScaledObjects
 from controller.services import Leading, Service
 from controller.status import invalid, write_in
+from controller.steps import Plan
 from controller.targets import Targets
 from controller.workload import TargetKey
 from controller.world import World
@@ -33,6 +34,7 @@ from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.traffichold import TrafficHoldStatus
 from kube.resource import Key, Object
+from telemetry.control import ControlRecorder
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +59,13 @@ class HoldReconciler:
         targets: Targets,
         effects: Effects,
         sources: Sources,
+        control: ControlRecorder,
     ) -> None:
         self._world = world
         self._targets = targets
         self._effects = effects
         self._sources = sources
+        self._control = control
         self._memories: dict[Key, Memory] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -86,7 +90,9 @@ class HoldReconciler:
         resource = await self._targets.resource(hold.spec.target_ref)
         workload = None if isinstance(target, Missing) else target
         subject = Subject(item, version, memory, workload, resource)
-        made = plan(self._facts(item, hold, target, memory), _wall())
+        facts = self._facts(item, hold, target, memory)
+        made = plan(facts, _wall())
+        self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
         return _sooner(again, memory.retry_after(_now()))
 
@@ -123,6 +129,22 @@ class HoldReconciler:
             status_age=now - memory.wrote_at,
         )
 
+    def _report(self, key: Key, facts: Facts, made: Plan) -> None:
+        """Say how it stands, to whoever counts."""
+        if made.reason is not None:
+            self._control.decided(key, made.reason)
+        if isinstance(facts.target, Missing):
+            # What is not there does not rest.
+            self._control.saw(key, 1, 0.0)
+        else:
+            cores = facts.target.cores * facts.hold.spec.wake.replicas
+            self._control.saw(key, facts.replicas, cores)
+        self._report_status(key, made.status or facts.hold.status)
+
+    def _report_status(self, key: Key, status: TrafficHoldStatus) -> None:
+        for each in status.conditions:
+            self._control.condition(key, each.type, each.status)
+
     def _rules(self, item: Object, services: Iterable[Service]) -> tuple[Rule, ...]:
         services = tuple(services)
         items = self._world.rules(item, services)
@@ -153,6 +175,7 @@ class HoldReconciler:
         message = "; ".join(map(str, error.problems))
         generation = item["metadata"].get("generation", 0)
         wanted = invalid(current, message, generation=generation, now=_wall())
+        self._report_status(subject.key, wanted)
         if write_in(current, wanted, 0.0) == 0.0:
             log.warning("%s/%s is invalid: %s", *subject.key, message)
             await self._effects.write_status(wanted, subject)

@@ -3,13 +3,14 @@
 Must not know when they are taken, nor how. No I/O, no clock.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from controller import events
 from controller.autoscaler import Autoscaling, Write
 from controller.events import Event
 from controller.facts import Facts
+from controller.sleep import Reason
 from controller.status import write_in
 from crds.v1alpha1.traffichold import TrafficHoldStatus
 from kube.resource import DESTINATION_RULES, SCALED_OBJECTS, Key, Object, Resource
@@ -48,6 +49,8 @@ class Plan:
     events: tuple[Event, ...] = ()
     again_after: float | None = None
     """Seconds until time alone may change the plan."""
+    reason: Reason | None = field(default=None, compare=False)
+    """Why the workload is put to sleep, or why not; nothing follows from it."""
 
     @property
     def is_empty(self) -> bool:

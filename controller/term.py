@@ -5,9 +5,10 @@ Owns what must not outlive a term: queues, memories, overlays. Must not know who
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from controller.demand import DemandSource
 from controller.effects import Effects
@@ -25,6 +26,7 @@ from kube.errors import KubeError
 from kube.events import Recorder
 from kube.queue import Queue
 from kube.resource import Key, Object
+from telemetry.control import ControlRecorder
 
 TOGETHER_SECONDS = 0.2
 """Changes come in bursts, and one look is enough for all of one."""
@@ -32,6 +34,8 @@ FIRST_LOOK_SECONDS = 5.0
 """How long the first look at the proxies, and the list of the ScaledObjects, may keep all else
 waiting. Without their results the statuses of all TrafficHolds would be written twice."""
 _ALL = "all"
+
+K = TypeVar("K", bound=Hashable)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Parts:
     protected: frozenset[str]
     workers: int
     stop_seconds: float
+    control: ControlRecorder
 
 
 class Term:
@@ -65,7 +70,7 @@ class Term:
         holds = HoldReconciler(
             world,
             self._targets,
-            Effects(kube, world, parts.recorder, scaled_objects),
+            Effects(kube, world, parts.recorder, scaled_objects, parts.control),
             Sources(
                 demand=parts.demand,
                 gate=lambda: self._keeper.verdict,
@@ -73,14 +78,28 @@ class Term:
                 scaler=parts.scaler,
                 scaled_objects=scaled_objects,
             ),
+            parts.control,
         )
         policies = PolicyReconciler(kube, informers, world, self._targets, parts.protected)
-        self.holds: Queue[Key] = Queue("TrafficHold", holds.reconcile, workers=parts.workers)
-        self.policies: Queue[str] = Queue("HoldPolicy", _once(policies.reconcile), workers=1)
-        self.gate: Queue[str] = Queue("gate", _once(self._keeper.reconcile), workers=1)
+        timed = parts.control.timed
+        self.holds: Queue[Key] = Queue(
+            "TrafficHold", timed("TrafficHold", holds.reconcile), workers=parts.workers
+        )
+        self.policies: Queue[str] = Queue(
+            "HoldPolicy", timed("HoldPolicy", _once(policies.reconcile)), workers=1
+        )
+        self.gate: Queue[str] = Queue(
+            "gate", timed("gate", _once(self._keeper.reconcile)), workers=1
+        )
 
     def __repr__(self) -> str:
         return f"<Term {self.holds!r} {self.policies!r} {self.gate!r}>"
+
+    def depths(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """Return how many keys are in each queue, by its name and by what they wait for."""
+        yield from _depths("TrafficHold", self.holds)
+        yield from _depths("HoldPolicy", self.policies)
+        yield from _depths("gate", self.gate)
 
     def want_hold(self, key: Key) -> None:
         """Have a TrafficHold looked at."""
@@ -136,6 +155,13 @@ class Term:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK_SECONDS):
                 await self._keeper.look()
+
+
+def _depths(name: str, queue: Queue[K]) -> Iterator[tuple[tuple[str, str], int]]:
+    backlog = queue.backlog
+    yield (name, "ready"), backlog.ready
+    yield (name, "delayed"), backlog.delayed
+    yield (name, "running"), backlog.running
 
 
 def _once(work: Callable[[], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:

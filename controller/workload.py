@@ -6,9 +6,10 @@ holds it.
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kube.resource import Object
+from telemetry.savings import requested_cores
 
 GATEWAY_LABELS = ("gateway.networking.k8s.io/gateway-name", "gateway.istio.io/managed")
 TEMPLATES_ANNOTATION = "inject.istio.io/templates"
@@ -58,6 +59,8 @@ class Workload:
     annotations: Mapping[str, str]
     is_gateway: bool
     """Whether its pods are Envoys themselves: no request could be parked before them."""
+    cores: float
+    """The CPU that one of its pods requests, as its template says; 0 if it does not."""
     is_part: bool
     """Whether it is there as a part of another workload, as a Deployment's ReplicaSets are."""
 
@@ -76,6 +79,7 @@ class Workload:
             pod_labels=pod_labels,
             labels=metadata.get("labels") or {},
             annotations=metadata.get("annotations") or {},
+            cores=requested_cores((spec.get("template") or {}).get("spec") or {}),
             is_gateway=_is_gateway(pod_labels or {}, pod.get("annotations") or {}),
             is_part=any(
                 owner.get("controller") and owner.get("kind") in {"Deployment", "Rollout"}
@@ -87,7 +91,8 @@ class Workload:
 def trim(item: Object) -> Object:
     """Leave of a workload what `Workload.read` looks at: a pod template may have kilobytes."""
     metadata, spec = item["metadata"], item.get("spec") or {}
-    pod = (spec.get("template") or {}).get("metadata") or {}
+    whole = spec.get("template") or {}
+    pod = whole.get("metadata") or {}
     template = {
         "labels": pod.get("labels"),
         "annotations": _only(pod.get("annotations"), (TEMPLATES_ANNOTATION,)),
@@ -108,7 +113,11 @@ def trim(item: Object) -> Object:
         },
         "spec": {
             **({"replicas": spec["replicas"]} if "replicas" in spec else {}),
-            **({"template": {"metadata": template}} if "template" in spec else {}),
+            **(
+                {"template": {"metadata": template, "spec": _requests(whole.get("spec") or {})}}
+                if "template" in spec
+                else {}
+            ),
         },
     }
 
@@ -126,6 +135,19 @@ def _is_gateway(labels: Mapping[str, str], annotations: Mapping[str, str]) -> bo
     return not templates.isdisjoint(GATEWAY_TEMPLATES) or any(
         label in labels for label in GATEWAY_LABELS
     )
+
+
+def _requests(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave of a pod's spec what says how much of a node it takes."""
+    kept: dict[str, Any] = {
+        kind: [
+            {name: each[name] for name in ("resources", "restartPolicy") if name in each}
+            for each in pod[kind]
+        ]
+        for kind in ("containers", "initContainers")
+        if pod.get(kind)
+    }
+    return {**kept, **({"overhead": pod["overhead"]} if "overhead" in pod else {})}
 
 
 def _only(annotations: Mapping[str, str] | None, prefixes: tuple[str, ...]) -> dict[str, str]:

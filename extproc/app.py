@@ -16,7 +16,7 @@ from extproc.core.settle import Settle
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.processor import Processor
 from extproc.server import Server
-from extproc.throttler import Throttler, Waker
+from extproc.throttler import Observer, Throttler, Waker
 
 FLUSH = 0.3
 """Seconds that answers may take from here to the socket."""
@@ -36,9 +36,10 @@ class HoldServer:
         max_pending: requests that may wait here at once.
         settle: seconds that Envoy probably takes to learn of an endpoint; it learns better.
         services: further gRPC services on the same server.
+        observer: is told what becomes of requests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - parts, put together
         self,
         waker: Waker,
         find: Callable[[str], WorkloadKey | None],
@@ -46,10 +47,11 @@ class HoldServer:
         max_pending: int,
         settle: float,
         services: Sequence[grpc.GenericRpcHandler] = (),
+        observer: Observer | None = None,
     ) -> None:
-        self.throttler = Throttler(
-            HoldQueue(max_pending=max_pending, settle=Settle(first=settle)), waker
-        )
+        self._settle = Settle(first=settle)
+        queue = HoldQueue(max_pending=max_pending, settle=self._settle)
+        self.throttler = Throttler(queue, waker, observer)
         self._known = asyncio.Event()
         self._access_log = AccessLog(find)
         self._processor = Processor(self.throttler, find, self._access_log.asked, self._known)
@@ -83,6 +85,11 @@ class HoldServer:
     def demand(self, key: WorkloadKey) -> Demand:
         """The demand for a managed workload, as far as this server knows."""
         return self._access_log.demand(key, self.throttler.pending(key))
+
+    @property
+    def settle(self) -> float:
+        """The wait between a ready endpoint and the release, as learnt so far; in seconds."""
+        return self._settle.wait
 
     def touched(self) -> set[WorkloadKey]:
         """Return the workloads for which there has been any demand."""

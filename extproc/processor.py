@@ -14,6 +14,7 @@ import grpc
 
 from extproc.answer import answer
 from extproc.core.outcome import Outcome
+from extproc.core.probe import Request
 from extproc.core.workload import Chance, WorkloadKey
 from extproc.throttler import Throttler
 from extproc.wire.ext_proc import CONTINUE, SERVICE, ProtocolError, immediate, parse
@@ -24,6 +25,8 @@ FIRST_MESSAGE_SECONDS = 10.0
 KNOWN_WITHIN_SECONDS = 5.0
 CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
 """gRPC metadata by which the gate says which of its hold filters asks."""
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+"""gRPC metadata by which an Envoy that traces says which span of its own this call is."""
 
 _CHANCES = frozenset("123456789")
 """As junk must not become a number that no sum survives."""
@@ -87,7 +90,8 @@ class Processor:
         del message, arrival
         clock = asyncio.get_running_loop().time
         arrived = clock()
-        verdict = await self._throttler.hold(key, request, _chance(context))
+        chance, request = _introduced(context, request)
+        verdict = await self._throttler.hold(key, request, chance)
         if verdict.outcome is not Outcome.PROBED:
             self._asked(key)
         if verdict.outcome is Outcome.DRAINED and self._handing_over:
@@ -118,13 +122,20 @@ async def _refuse(context: Context, problem: str) -> NoReturn:
     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
 
 
-def _chance(context: Context) -> Chance:
-    number, total = "1", "1"
+def _introduced(context: Context, request: Request) -> tuple[Chance, Request]:
+    """Return which chance asks; and the request, in the trace of the call if that has one."""
+    number, total, parent, state = "1", "1", "", ""
     for name, value in context.invocation_metadata() or ():
         if name == CHANCE:
             number = str(value)
         elif name == CHANCES:
             total = str(value)
+        elif name == TRACEPARENT:
+            parent = str(value)
+        elif name == TRACESTATE:
+            state = str(value)
+    if parent:
+        request = request._replace(traceparent=parent, tracestate=state)
     if number in _CHANCES and total in _CHANCES:
-        return Chance(int(number), int(total))
-    return Chance()
+        return Chance(int(number), int(total)), request
+    return Chance(), request

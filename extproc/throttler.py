@@ -36,10 +36,17 @@ class Waker(Protocol):
 class Observer(Protocol):
     """Is told what becomes of requests. Must return at once, and must not raise."""
 
-    def parked(self, ticket: Ticket, chance: Chance, position: int) -> None:
+    def parked(self, ticket: Ticket, chance: Chance, position: int, trace: Request) -> None:
         """A request waits from now on, the `position`-th in line at its workload's port."""
 
-    def ended(self, key: WorkloadKey, verdict: Verdict, held: float, ticket: Ticket | None) -> None:
+    def ended(
+        self,
+        key: WorkloadKey,
+        verdict: Verdict,
+        held: float,
+        ticket: Ticket | None,
+        trace: Request,
+    ) -> None:
         """A request has its verdict, after `held` seconds; this is said once of each.
 
         One that was parked has the ticket with which that was said; one that was answered at once
@@ -74,7 +81,7 @@ class Throttler:
         if isinstance(ticket, Verdict):
             self._last_verdict_at = loop.time()
             if self._observer:
-                self._observer.ended(key, ticket, 0.0, None)
+                self._observer.ended(key, ticket, 0.0, None, request)
             return ticket
         # Unless there will be another: the client may leave at any moment, and even between the
         # answer and its being heard.
@@ -84,7 +91,7 @@ class Throttler:
         expiry = loop.call_at(ticket.deadline, self._expire, ticket)
         try:
             if self._observer:
-                self._observer.parked(ticket, chance, self._queue.pending(key))
+                self._observer.parked(ticket, chance, self._queue.pending(key), request)
             if self._queue.wants_wake(key):
                 self._waker.wake(key)
             else:
@@ -97,7 +104,7 @@ class Throttler:
             self._queue.leave(ticket)
             if self._observer:
                 held = self._last_verdict_at - ticket.arrived
-                self._observer.ended(key, verdict, held, ticket)
+                self._observer.ended(key, verdict, held, ticket, request)
         return verdict
 
     def replace(self, workloads: Mapping[WorkloadKey, Workload]) -> None:

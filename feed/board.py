@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
+from math import inf
 from typing import NamedTuple
 
 STALE_SECONDS = 5.0
@@ -135,6 +136,11 @@ class Board:
             and now - report.began_at >= YOUNG_SECONDS
             for report in reports
         )
+
+    def silence(self, now: float) -> float:
+        """Since when the one that has been silent longest was heard; infinite if one never was."""
+        reports = [self._reports.get(replica) for replica in self._expected or ()]
+        return max((now - each.heard_at if each else inf for each in reports), default=inf)
 
     def youngest(self, now: float) -> float | None:
         """The age of the youngest account; None if no hold server has been heard."""

@@ -44,6 +44,10 @@ class HoldServers:
         """Whether the sum is the whole: every hold server has been heard, and for long enough."""
         return self._board.complete(_now())
 
+    def silence(self) -> float:
+        """Seconds since the one silent longest was heard; infinite if one never was."""
+        return self._board.silence(_now())
+
     def youngest(self) -> float | None:
         """The age of the youngest account; None if no hold server has been heard."""
         return self._board.youngest(_now())

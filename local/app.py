@@ -14,6 +14,7 @@ from extproc.app import HoldServer
 from extproc.core.demand import Demand
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Hold, Workload, WorkloadKey
+from extproc.throttler import Observer
 from istio.address import TcpAddress, UnixAddress
 from local import bootstrap
 from local.config import LocalConfig, WorkloadConfig
@@ -45,9 +46,10 @@ class LocalMesh:
         config: what to run.
         folder: a private, empty folder for sockets; short, for socket paths are. If its name
             starts with `layby-`, the guard removes it in the end.
+        observer: is told what becomes of requests.
     """
 
-    def __init__(self, config: LocalConfig, folder: Path) -> None:
+    def __init__(self, config: LocalConfig, folder: Path, observer: Observer | None = None) -> None:
         self.config = config
         self._folder = folder
         self._guard = Guard(scratch=folder)
@@ -67,6 +69,7 @@ class LocalMesh:
             max_pending=config.max_pending,
             settle=SETTLE,
             services=[self._endpoints.handler()],
+            observer=observer,
         )
 
     def wake(self, key: WorkloadKey) -> None:

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """What probe rules look at in a request."""
+    """What is seen of a request: what probe rules look at, and which trace it belongs to."""
 
     method: str = ""
     path: str = ""
     user_agent: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from extproc.app import HoldServer
+from extproc.mesh import gauges
 from extproc.mesh.demand import MeshDemand
 from extproc.mesh.waker import ScaleWaker
 from extproc.mesh.wakes import Wakes
@@ -14,12 +15,14 @@ from extproc.mesh.watch import MeshWatch
 from extproc.scaler.server import ScalerServer
 from extproc.scaler.service import ScalerService
 from extproc.settings import Settings
+from feed.gauges import watch as watch_feed
 from feed.hold_servers import HoldServers
 from feed.service import FeedService
 from kube.client import Kube
 from kube.connection import Connection
 from kube.discovery import Discovery
 from kube.resource import Key
+from telemetry.app import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +30,8 @@ SCALER_LAST_WORDS = 2.0
 """Seconds for what KEDA has just asked."""
 
 
-async def run(settings: Settings, stopping: asyncio.Event) -> None:
-    """Serve until `stopping` is set, then drain.
+async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -> None:
+    """Serve until `stopping` is set, then drain. What is reported outlasts it.
 
     Raises:
         OSError: a listen address is taken, or a certificate is of no use.
@@ -37,8 +40,16 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with await Connection.open(user_agent="layby-extproc") as connection:
         kube = Kube(connection)
         wakes = Wakes()
-        watch = MeshWatch(kube, domain=settings.domain, wakes=wakes, namespace=settings.namespace)
-        waker = ScaleWaker(kube, Discovery(kube), lambda: watch.directory, wakes)
+        watch = MeshWatch(
+            kube,
+            domain=settings.domain,
+            wakes=wakes,
+            cold_starts=reports.cold_starts,
+            namespace=settings.namespace,
+        )
+        waker = ScaleWaker(
+            kube, Discovery(kube), lambda: watch.directory, wakes, reports.cold_starts
+        )
         hold_servers = HoldServers(kube, settings.service_namespace, settings.service)
         feed = FeedService(lambda: demand.own())  # noqa: PLW0108 (it is made below)
         server = HoldServer(
@@ -47,9 +58,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             max_pending=settings.max_pending,
             settle=settings.settle_seconds,
             services=[feed.handler()],
+            observer=reports.holds,
         )
         demand = MeshDemand(server, wakes, hold_servers)
         wakes.subscribe(lambda _: feed.look())
+        reports.only(lambda: gauges.known(watch.directory))
+        gauges.watch(reports.store, server, demand, limit=settings.max_pending)
+        watch_feed(reports.store, hold_servers)
         scaler = ScalerServer(
             ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds),
             settings.scaler_tls,

@@ -3,6 +3,7 @@
 Must not know who asks.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -40,6 +41,13 @@ class MeshDemand:
         total = self._hold_servers.total(hold)
         # One's own word takes a moment to be heard, and the autoscaler must not wait for it.
         return replace(total, waking=True) if self._wakes.is_waking(hold) else total
+
+    def ages(self) -> Iterable[tuple[HoldName, float]]:
+        """Return the seconds since the last request for each hold that was asked for here."""
+        now = asyncio.get_running_loop().time()
+        for hold, own in self.own().items():
+            times = (own.last_request, self._hold_servers.total(hold).last_request)
+            yield hold, now - max(time for time in times if time is not None)
 
     def complete(self) -> bool:
         """Whether that is the whole."""

@@ -16,12 +16,17 @@ from extproc.core.workload import WorkloadKey
 from extproc.mesh.diagnosis import diagnose
 from extproc.mesh.directory import Directory
 from extproc.mesh.wakes import Wakes
+from extproc.mesh.winner import winner
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, KubeError, MismatchError
 from kube.informer import Informer
 from kube.resource import PODS, Key, Object, Resource, Selection
+from kube.store import Change
+from telemetry.cold_start import Winner
+from telemetry.cold_starts import ColdStarts
+from telemetry.pods import marks
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +55,22 @@ class ScaleWaker:
         discovery: what kinds there are.
         directory: what is held now.
         wakes: where their beginnings and ends are written down.
+        cold_starts: told how far they have come.
     """
 
     def __init__(
-        self, kube: Kube, discovery: Discovery, directory: Callable[[], Directory], wakes: Wakes
+        self,
+        kube: Kube,
+        discovery: Discovery,
+        directory: Callable[[], Directory],
+        wakes: Wakes,
+        cold_starts: ColdStarts,
     ) -> None:
         self._kube = kube
         self._discovery = discovery
         self._directory = directory
         self._wakes = wakes
+        self._cold_starts = cold_starts
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._waiting: Waiting | None = None
@@ -76,6 +88,7 @@ class ScaleWaker:
         """Start a workload, unless that goes on already."""
         hold = Key(key.namespace, key.name)
         self._wakes.begun(HoldName(*hold))
+        self._cold_starts.begin(hold)
         last = self._tasks.get(hold)
         # One that has just ended is still here, but does not know of whoever has just come.
         if self._group is None or (last and not last.done()):
@@ -105,6 +118,7 @@ class ScaleWaker:
                 retry = min(retry * 2, LAST_RETRY_SECONDS)
         # Had it become ready, or failed, that would be written down already.
         self._wakes.ended(HoldName(*key), WakeOutcome.TIMED_OUT)
+        self._cold_starts.left(key)
 
     def _is_wanted(self, key: Key) -> bool:
         waiting = self._waiting
@@ -120,10 +134,17 @@ class ScaleWaker:
             self._tell(key, f"{ref.api_version} {ref.kind} is not a kind that can be scaled here")
             return
         resource, target = found.resource, Key(key.namespace, ref.name)
-        selector = await self._scale(resource, target, hold.spec.wake.replicas)
+        replicas = hold.spec.wake.replicas
+        selector = await self._scale(key, resource, target, replicas)
         pods = Informer(self._kube, Selection(PODS, key.namespace, labels=selector))
         changed = asyncio.Event()
-        pods.subscribe(lambda _: changed.set())
+
+        def look(_: Change) -> None:
+            for mark in marks(_items(pods)):
+                self._cold_starts.mark(key, mark)
+            changed.set()
+
+        pods.subscribe(look)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(pods.run(), name=f"pods of {target.name}")
             if not selector:
@@ -132,23 +153,28 @@ class ScaleWaker:
             while self._is_wanted(key):
                 item = await self._look(resource, target)
                 if reason := diagnose(item, _items(pods), datetime.now(UTC)):
-                    log.warning("%s/%s cannot start: %s", *key, reason)
+                    log.debug("%s/%s cannot start: %s", *key, reason)
                     self._tell(key, reason)
                 changed.clear()
                 if not await _wait(changed, LOOK_AGAIN_SECONDS):
                     # Whoever else scales it may have taken it back to zero.
-                    await self._scale(resource, target, hold.spec.wake.replicas)
+                    await self._scale(key, resource, target, replicas)
             following.cancel()
 
-    async def _scale(self, resource: Resource, target: Key, replicas: int) -> str:
+    async def _scale(self, key: Key, resource: Resource, target: Key, replicas: int) -> str:
         """See to it that some replicas are asked for; return the selector of the pods."""
         try:
             scale = await self._kube.patch_scale(resource, target, current=0, desired=replicas)
         except MismatchError:
             # Another hold server, or an autoscaler, was quicker.
             log.debug("%s/%s: another has asked for replicas", *target)
-            return (await self._kube.get_scale(resource, target)).selector
-        log.info("%s/%s: 0 -> %d replicas", *target, replicas)
+            scale = await self._kube.get_scale(resource, target)
+            if (start := self._cold_starts.open(key)) and start.winner is None:
+                who = winner(await self._look(resource, target))
+                self._cold_starts.scaled(key, who, scale.desired)
+            return scale.selector
+        log.debug("%s/%s: 0 -> %d replicas", *target, replicas)
+        self._cold_starts.scaled(key, Winner.LAYBY, replicas)
         return scale.selector
 
     async def _look(self, resource: Resource, target: Key) -> Object | None:
@@ -160,6 +186,7 @@ class ScaleWaker:
 
     def _tell(self, key: Key, reason: str) -> None:
         self._wakes.ended(HoldName(*key), WakeOutcome.FAILED)
+        self._cold_starts.failed(key, reason)
         if self._waiting:
             for each in self._directory().of_hold(key):
                 self._waiting.start_failed(each, reason)

@@ -27,6 +27,8 @@ from kube.resource import (
     Selection,
 )
 from kube.store import Change
+from telemetry.cold_start import Mark
+from telemetry.cold_starts import ColdStarts
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,20 @@ class MeshWatch:
         domain: the cluster's DNS domain.
         namespace: what to watch; empty for all namespaces.
         wakes: which go on, and end with a ready endpoint.
+        cold_starts: told of that endpoint.
     """
 
-    def __init__(self, kube: Kube, *, domain: str, wakes: Wakes, namespace: str = "") -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        domain: str,
+        wakes: Wakes,
+        cold_starts: ColdStarts,
+        namespace: str = "",
+    ) -> None:
         self._wakes = wakes
+        self._cold_starts = cold_starts
         self.directory = Directory(domain)
         self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace))
         self._services = Informer(kube, Selection(SERVICES, namespace), trim=_service)
@@ -127,6 +139,8 @@ class MeshWatch:
             slices = slices or self._slices.store.objects_by(BY_SERVICE, service)
             ready = ready_endpoints(slices, self.directory.port_names[where])
             key = self.directory.keys[where]
+            if ready:
+                self._cold_starts.mark((key.namespace, key.name), Mark.SEEN)
             self._hold_server.throttler.endpoints_changed(key, ready)
             if ready:
                 self._wakes.ended(HoldName(key.namespace, key.name), WakeOutcome.SUCCEEDED)

@@ -41,7 +41,7 @@ class Arrival:
 
     Args:
         cluster: the Envoy cluster that it is routed to.
-        request: what probe rules look at.
+        request: what is seen of it.
         style: how its client wants to be answered.
     """
 
@@ -56,9 +56,13 @@ class _Wanted(Enum):
     USER_AGENT = "user-agent"
     ACCEPT = "accept"
     CONTENT_TYPE = "content-type"
+    TRACEPARENT = "traceparent"
+    TRACESTATE = "tracestate"
 
 
 _WANTED = frozenset(header.value for header in _Wanted)
+_TRACESTATE_LIMIT = 512
+"""What W3C asks to be passed on at least; thousands of parked requests keep theirs."""
 
 
 def parse(message: bytes) -> Arrival:
@@ -89,9 +93,15 @@ def parse(message: bytes) -> Arrival:
             get(_Wanted.METHOD.value, ""),
             get(_Wanted.PATH.value, ""),
             get(_Wanted.USER_AGENT.value, ""),
+            get(_Wanted.TRACEPARENT.value, ""),
+            _bounded(get(_Wanted.TRACESTATE.value, "")),
         ),
         Style.of(get(_Wanted.CONTENT_TYPE.value, ""), get(_Wanted.ACCEPT.value, "")),
     )
+
+
+def _bounded(tracestate: str) -> str:
+    return tracestate if len(tracestate) <= _TRACESTATE_LIMIT else ""
 
 
 def immediate(answer: Answer) -> bytes:

@@ -1,11 +1,8 @@
-import contextlib
-import io
-import logging
 import signal
 
 import pytest
 
-from cli.session import ECHO, Impatience, set_up_logging, stop_signals
+from cli.session import ECHO, Impatience, _quietly, stop_signals
 
 
 @pytest.fixture
@@ -44,13 +41,12 @@ def test_second_signal_asks_for_an_end_at_once(second, after, expected):
     assert expected == impatience.grows_with(second, 10.0 + after)
 
 
-def test_log_follows_standard_error(monkeypatch):
-    """A live table stands in for it to keep its place: a line past it would be drawn over."""
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [])
-    monkeypatch.setattr(root, "level", root.level)
-    set_up_logging("info")
-    later = io.StringIO()
-    with contextlib.redirect_stderr(later):
-        root.info("%s is up", "shop")
-    assert later.getvalue().endswith("INFO    shop is up\n")
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, False), ("none", False), ("prometheus", True)]
+)
+def test_metrics_are_served_only_if_asked_for(monkeypatch, asked, expected):
+    """Two of them on one host would want the same port."""
+    monkeypatch.delenv("OTEL_METRICS_EXPORTER", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OTEL_METRICS_EXPORTER", asked)
+    assert expected is _quietly().prometheus

@@ -9,6 +9,8 @@ from controller.app import Controller
 from controller.demand import Demand
 from controller.settings import Settings
 from kube.resource import Key
+from telemetry.app import Telemetry
+from telemetry.settings import TraceSettings
 from tests.controller import objects
 from tests.controller.cluster import Cluster
 from tests.controller.objects import asleep
@@ -56,11 +58,13 @@ class Running:
     def __init__(self, cluster: Cluster, **settings) -> None:
         self.cluster = cluster
         self.demand = FakeDemand()
+        self.reports = Telemetry(None, TraceSettings())
         self.controller = Controller(
             cluster.kube,
             # Renewing a lease every other second is what an hour of these tests would consist of.
             Settings(**{"identity": "test", "lease_seconds": 300, "stop_seconds": 0, **settings}),
             self.demand,
+            self.reports,
         )
         self.stopping = asyncio.Event()
         self.task: asyncio.Task[None] | None = None

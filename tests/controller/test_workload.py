@@ -21,6 +21,21 @@ def test_trimming_changes_nothing_that_is_read(item):
     assert len(str(trim(item))) < 800
 
 
+def test_what_its_pods_request_survives_the_trimming():
+    """What is saved while it sleeps is estimated by it."""
+    item = deployment()
+    containers = [{"name": "app", "env": ["x" * 9999], "resources": {"requests": {"cpu": "250m"}}}]
+    sidecar = {"name": "proxy", "restartPolicy": "Always", "resources": {"limits": {"cpu": "1"}}}
+    item["spec"]["template"]["spec"] = {
+        "containers": containers,
+        "initContainers": [sidecar],
+        "overhead": {"cpu": "0.5"},
+    }
+    assert 1.75 == Workload.read(item).cores == Workload.read(trim(item)).cores
+    assert len(str(trim(item))) < 800
+    assert 0.0 == Workload.read(deployment()).cores
+
+
 def test_what_a_kind_of_one_s_own_does_not_say_is_not_guessed():
     """Its scale tells, wherever it keeps its replicas."""
     mill = Workload.read(

@@ -186,10 +186,26 @@ def test_network_policies_let_in_what_is_named(render):
     """All pods may be Envoys, unless somebody knows better."""
     policy = only(render(), "NetworkPolicy", "layby-extproc")
     assert [{"namespaceSelector": {}}] == policy["spec"]["ingress"][0]["from"]
-    assert [] == only(render(), "NetworkPolicy", "layby-controller")["spec"]["ingress"]
+    closed = render({"networkPolicy": {"metrics": []}})
+    assert [] == only(closed, "NetworkPolicy", "layby-controller")["spec"]["ingress"]
     policy = only(render(EVERYTHING), "NetworkPolicy", "hold-extproc")
     ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "layby"}}}
     assert [*ENVOYS, ours] == policy["spec"]["ingress"][0]["from"]
+
+
+@pytest.mark.parametrize("part", SETTINGS)
+def test_prometheus_finds_the_metrics(render, part):
+    """At the pod's own address: a port by name, and a way to it."""
+    objects = render()
+    [container] = pods(objects)[f"layby-{part}"]["spec"]["containers"]
+    assert {"name": "metrics", "containerPort": 9464} in container["ports"]
+    assert "$(POD_IP)" == environment(objects, part)["OTEL_EXPORTER_PROMETHEUS_HOST"]
+    rules = only(objects, "NetworkPolicy", f"layby-{part}")["spec"]["ingress"]
+    way = {
+        "from": [{"namespaceSelector": {}}],
+        "ports": [{"port": "metrics", "protocol": "TCP"}],
+    }
+    assert way in rules
 
 
 def test_every_value_is_in_the_schema_with_its_default():

@@ -27,6 +27,7 @@ class Ending(NamedTuple):
     verdict: Verdict
     held: float
     ticket: Ticket | None
+    trace: Request
 
 
 class Notes:
@@ -34,13 +35,22 @@ class Notes:
 
     def __init__(self) -> None:
         self.begun: list[tuple[int, Chance, int]] = []
+        self.traces: list[Request] = []
         self.endings: list[Ending] = []
 
-    def parked(self, ticket: Ticket, chance: Chance, position: int) -> None:
+    def parked(self, ticket: Ticket, chance: Chance, position: int, trace: Request) -> None:
         self.begun.append((ticket.id, chance, position))
+        self.traces.append(trace)
 
-    def ended(self, key: WorkloadKey, verdict: Verdict, held: float, ticket: Ticket | None) -> None:
-        self.endings.append(Ending(key, verdict, held, ticket))
+    def ended(
+        self,
+        key: WorkloadKey,
+        verdict: Verdict,
+        held: float,
+        ticket: Ticket | None,
+        trace: Request,
+    ) -> None:
+        self.endings.append(Ending(key, verdict, held, ticket, trace))
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -101,8 +111,9 @@ async def test_a_parked_request_is_told_of_twice(throttler, notes):
 async def test_one_that_need_not_wait_has_an_ending_only(throttler, notes, key, path, expected):
     """It was never parked."""
     throttler.endpoints_changed(CART, 1)
-    await throttler.hold(key, Request("GET", path), Chance())
-    assert ([], [Ending(key, expected, 0.0, None)]) == (notes.begun, notes.endings)
+    request = Request("GET", path)
+    await throttler.hold(key, request, Chance())
+    assert ([], [Ending(key, expected, 0.0, None, request)]) == (notes.begun, notes.endings)
 
 
 async def test_one_that_is_shed_has_an_ending_only(throttler, notes):
@@ -154,6 +165,16 @@ async def test_one_that_leaves_as_it_is_released_has_left(throttler, notes, rele
     throttler.endpoints_changed(CART, 1)
     await asyncio.wait([task])
     assert [Outcome.ABANDONED] == notes.outcomes
+
+
+async def test_the_trace_is_told_with_both(throttler, notes):
+    """It is kept for the end, and looked at once at the beginning."""
+    request = Request(traceparent=f"00-{'a' * 32}-{'b' * 16}-01", tracestate="k=v")
+    holding = asyncio.create_task(throttler.hold(CART, request, SECOND))
+    await asyncio.sleep(0)
+    throttler.endpoints_changed(CART, 1)
+    await holding
+    assert [request] == notes.traces == [ending.trace for ending in notes.endings]
 
 
 async def test_one_whose_waker_breaks_has_an_ending_too(throttler, notes, waker):

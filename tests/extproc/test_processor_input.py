@@ -13,6 +13,9 @@ from envoy_data_plane.envoy.service.ext_proc.v3 import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from extproc.core.backend import Ticket
+from extproc.core.probe import Request
+from extproc.core.workload import Chance
 from tests.extproc.fake_envoy import (
     failure,
     goes_on,
@@ -111,6 +114,44 @@ async def test_the_chance_is_read_from_the_streams_metadata(eventually, metadata
         assert pytest.approx(expected, abs=5.0) == rig.queue.next_due(CART) - begun
         call.cancel()
         await eventually(lambda: rig.throttler.pending() == 0)
+
+
+PARENT, CALL = f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'c' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ([], (PARENT, "k=v")),
+        ([("traceparent", CALL)], (CALL, "")),
+        ([("traceparent", CALL), ("tracestate", "k=w")], (CALL, "k=w")),
+        ([("tracestate", "k=w")], (PARENT, "k=v")),
+    ],
+)
+async def test_the_call_s_own_trace_goes_before_the_request_s(eventually, metadata, expected):
+    """An Envoy that traces has a span for the call, which is the nearer parent."""
+    async with serving() as (rig, envoy):
+        seen: list[tuple[str, str]] = []
+        rig.throttler._observer = Seen(seen)
+        headers = request_headers(traceparent=PARENT, tracestate="k=v")
+        call = await envoy.ask(headers, metadata=metadata)
+        await eventually(lambda: [expected] == seen)
+        call.cancel()
+        await eventually(lambda: rig.throttler.pending() == 0)
+
+
+class Seen:
+    """An observer of traces."""
+
+    def __init__(self, seen: list[tuple[str, str]]) -> None:
+        self._seen = seen
+
+    def parked(self, _ticket: Ticket, _chance: Chance, _position: int, trace: Request) -> None:
+        """Note the trace."""
+        self._seen.append((trace.traceparent, trace.tracestate))
+
+    def ended(self, *_: object) -> None:
+        """Be told."""
 
 
 GOOD = request_headers(accept="application/json", cookie="c" * 40)

@@ -1,3 +1,5 @@
+from math import inf
+
 import pytest
 
 from feed.board import (
@@ -49,6 +51,15 @@ def test_a_report_replaces_the_last_one_of_the_same_server(board):
 def test_it_is_whole_when_every_server_was_heard_lately_and_is_old_enough(board):
     """Only then may a workload be put to sleep."""
     assert board.complete(NOW)
+
+
+def test_its_silence_is_that_of_the_quietest(board):
+    """One that is not heard keeps all workloads up."""
+    board.hear("a", {}, OLD, NOW + 3)
+    assert 4.0 == board.silence(NOW + 4)
+    board.expect(["a", "b", "c"], NOW + 4)
+    assert inf == board.silence(NOW + 4)
+    assert inf == Board().silence(NOW)
 
 
 @pytest.mark.parametrize("expected", [None, []])

@@ -16,6 +16,8 @@ from e2e.stack.processes import Children, until
 from kube.client import Kube
 from kube.connection import Connection
 from kube.resource import Key
+from telemetry.app import Telemetry
+from telemetry.settings import TraceSettings
 from tests.controller.conftest import FakeDemand
 from tests.networks import own_network
 
@@ -76,7 +78,7 @@ class Running:
         self.kube = kube
         self.demand = FakeDemand()
         settings = Settings(identity=uuid4().hex[:8], lease_seconds=4)
-        self.controller = Controller(kube, settings, self.demand)
+        self.controller = Controller(kube, settings, self.demand, Telemetry(None, TraceSettings()))
         self.stopping = asyncio.Event()
         self.task = asyncio.create_task(self.controller.run(self.stopping))
 

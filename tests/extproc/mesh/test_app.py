@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
+from math import inf
 
 import grpc
 import pytest
@@ -18,6 +19,20 @@ from feed.listener import Listener
 from kube.connection import ConfigError
 from kube.request import Request
 from kube.resource import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
+from telemetry.app import Telemetry
+from telemetry.catalogue.controlling import FEED_AGE, FEED_COMPLETE
+from telemetry.catalogue.holding import (
+    COLD_START,
+    DEMAND_AGE,
+    IN_FLIGHT,
+    LIMIT,
+    PARKED,
+    RATE,
+    REQUESTS,
+    SETTLE,
+    WAKES,
+)
+from telemetry.settings import TraceSettings
 from tests.extproc.fake_envoy import connected, failure, goes_on, request_headers
 from tests.extproc.mesh.objects import deployment, endpoints, hold, service
 from tests.extproc.mesh.scaled_api import ScaledApi
@@ -94,7 +109,9 @@ class Running:
         settings = Settings(
             listen="127.0.0.1:0", scaler_listen="127.0.0.1:0", settle_seconds=0.0, drain_seconds=3.0
         )
-        self.task = asyncio.create_task(run(settings, self.stopping), name="run")
+        self.reports = Telemetry(None, TraceSettings())
+        serving = run(settings, self.stopping, self.reports)
+        self.task = asyncio.create_task(serving, name="run")
 
     @property
     def port(self) -> int | None:
@@ -114,6 +131,11 @@ class Running:
         self.stopping.set()
         async with asyncio.timeout(5):
             await self.task
+
+
+def read(reports: Telemetry):
+    """What is counted, by metric."""
+    return {each.metric: each.values for each in reports.read()}
 
 
 @pytest.fixture
@@ -149,6 +171,29 @@ async def test_a_request_wakes_its_workload_and_goes_on(api, running, eventually
         assert [(0, 1)] == api.scaled
         assert running.is_ready
         assert await is_serving(envoy)
+
+
+async def test_what_it_does_can_be_read_off(api, running, eventually):
+    """The story of one wake, as a dashboard has it."""
+    async with connected(running.port) as envoy:
+        call = await envoy.ask(request_headers())
+        await eventually(lambda: read(running.reports)[WAKES] == {(*CART, "layby"): 1.0})
+        found = read(running.reports)
+        assert {CART: 1.0} == found[PARKED]
+        assert {(): 20_000.0} == found[LIMIT]
+        assert {(): 0.0} == found[SETTLE]
+        assert {(): inf} == found[FEED_AGE]
+        assert {(): 0.0} == found[FEED_COMPLETE]
+        api.put(ENDPOINT_SLICES, endpoints("cart", True))
+        assert await goes_on(call)
+        await eventually(lambda: read(running.reports)[PARKED] == {CART: 0.0})
+        found = read(running.reports)
+        assert {(*CART, "released"): 1.0} == found[REQUESTS]
+        assert {CART: 0.0} == found[RATE]
+        assert 0.0 <= found[DEMAND_AGE][CART] < 5.0
+        assert {CART} == found[IN_FLIGHT].keys()
+        [started] = [each for each in running.reports.read() if each.metric is COLD_START]
+        assert [(*CART, "ready")] == list(started.distributions)
 
 
 async def test_it_is_not_ready_before_it_knows_what_is_held(api, caplog, eventually):
@@ -194,5 +239,6 @@ async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, runnin
 async def test_without_a_way_to_the_api_server_it_does_not_begin(tmp_path, monkeypatch):
     """A hold server that knows of no hold would let every request go."""
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    reports = Telemetry(None, TraceSettings())
     with pytest.raises(ConfigError):
-        await run(Settings(listen="127.0.0.1:0"), asyncio.Event())
+        await run(Settings(listen="127.0.0.1:0"), asyncio.Event(), reports)

@@ -14,6 +14,9 @@ from extproc.mesh.wakes import Wakes
 from extproc.throttler import Throttler
 from kube.discovery import Discovery
 from kube.resource import DEPLOYMENTS, PODS, Key
+from telemetry.app import Telemetry
+from telemetry.cold_start import Mark, Winner
+from telemetry.settings import TraceSettings
 from tests.extproc.mesh.objects import (
     QUOTA,
     deployment,
@@ -44,10 +47,16 @@ class Rig:
         self.api.put(DEPLOYMENTS, deployment())
         self.directory: Directory
         self.wakes = Wakes()
+        self.reports = Telemetry(None, TraceSettings())
         self.waker = ScaleWaker(
-            self.api.kube, Discovery(self.api.kube), lambda: self.directory, self.wakes
+            self.api.kube,
+            Discovery(self.api.kube),
+            lambda: self.directory,
+            self.wakes,
+            self.reports.cold_starts,
         )
-        self.throttler = Throttler(HoldQueue(max_pending=100, settle=Settle(first=0.0)), self.waker)
+        queue = HoldQueue(max_pending=100, settle=Settle(first=0.0))
+        self.throttler = Throttler(queue, self.waker, self.reports.holds)
         self.hold(*holds or [read_hold()])
 
     def hold(self, *holds) -> None:
@@ -268,6 +277,63 @@ async def test_no_single_failure_ends_a_wake(verb):
         await asyncio.sleep(2 * LOOK_AGAIN_SECONDS)
         assert [(0, 1), (0, 1)] == rig.api.scaled
         assert 1 == len(rig.waker.tasks)
+
+
+def owned(manager: str, fields: str = "f:replicas"):
+    """Make an entry of managedFields."""
+    return {"manager": manager, "fieldsV1": {"f:spec": {fields: {}}}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([], Winner.AUTOSCALER),
+        ([owned("keda"), owned("layby", "f:paused")], Winner.AUTOSCALER),
+        ([owned("kubectl", "f:template"), owned("layby")], Winner.PEER),
+    ],
+)
+async def test_it_is_told_who_was_quicker(entries, expected):
+    """Many wakes of one hold by its autoscaler: its own trigger sees the requests first."""
+    async with waking() as rig:
+        item = deployment(replicas=2)
+        item["metadata"]["managedFields"] = entries
+        rig.api.put(DEPLOYMENTS, item)
+        rig.ask()
+        await asyncio.sleep(1)
+        start = rig.reports.cold_starts.open(("shop", "cart"))
+        assert start
+        assert (expected, 2) == (start.winner, start.replicas)
+
+
+async def test_its_own_start_is_followed_by_its_pods(caplog):
+    """One line for each wake says where the time went."""
+    caplog.set_level("INFO")
+    async with waking() as rig:
+        rig.ask()
+        await asyncio.sleep(1)
+        start = rig.reports.cold_starts.open(("shop", "cart"))
+        assert start
+        assert (Winner.LAYBY, 1) == (start.winner, start.replicas)
+        scheduled = {"type": "PodScheduled", "status": "True"}
+        rig.api.put(PODS, pod(ready=True, conditions=[scheduled]))
+        await asyncio.sleep(1)
+        assert [Mark.SCALED, Mark.SCHEDULED, Mark.READY] == [each for each, _ in start.marks()]
+        rig.throttler.endpoints_changed(CART, 1)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    [line] = [each for each in caplog.messages if "shop/cart" in each]
+    assert line.startswith("shop/cart woke in 2.00 s; scaled by layby (")
+
+
+async def test_one_that_nobody_waits_for_any_more_is_over(caplog):
+    """Its clients' patience is shorter than its start."""
+    caplog.set_level("INFO")
+    async with waking() as rig:
+        request = rig.ask()
+        await asyncio.sleep(1)
+        request.cancel()
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        assert rig.reports.cold_starts.open(("shop", "cart")) is None
+    assert "shop/cart: nobody waits after" in caplog.text
 
 
 async def test_a_target_that_is_not_there_is_waited_for():

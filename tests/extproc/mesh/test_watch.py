@@ -11,6 +11,9 @@ from extproc.core.workload import Chance, Hold, Workload, WorkloadKey
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, TRAFFIC_HOLDS
+from telemetry.app import Telemetry
+from telemetry.cold_start import Mark
+from telemetry.settings import TraceSettings
 from tests.extproc.fake_waker import FakeWaker
 from tests.extproc.mesh.objects import REFUSED, endpoints, hold, service
 from tests.kube.fake_api import CUT, FakeApi
@@ -42,8 +45,13 @@ class Rig:
         self.api = api
         self.server = NotingServer()
         self.wakes = Wakes()
+        self.cold_starts = Telemetry(None, TraceSettings()).cold_starts
         self.watch = MeshWatch(
-            api.kube, domain="cluster.local", wakes=self.wakes, namespace=namespace
+            api.kube,
+            domain="cluster.local",
+            wakes=self.wakes,
+            cold_starts=self.cold_starts,
+            namespace=namespace,
         )
 
     def ask(self):
@@ -108,6 +116,20 @@ async def test_ready_endpoints_let_requests_go():
         rig.api.put(ENDPOINT_SLICES, endpoints("cart", True))
         await asyncio.sleep(1)
         assert RELEASED == request.result()
+
+
+async def test_the_first_ready_endpoint_is_a_mark_of_the_cold_start():
+    """What follows is Envoy's part, and the release's."""
+    async with watching(hold(), services=[service()]) as rig:
+        rig.cold_starts.begin(("shop", "cart"))
+        start = rig.cold_starts.open(("shop", "cart"))
+        assert start
+        rig.api.put(ENDPOINT_SLICES, endpoints("cart", False))
+        await asyncio.sleep(1)
+        assert not start.has(Mark.SEEN)
+        rig.api.put(ENDPOINT_SLICES, endpoints("cart", True))
+        await asyncio.sleep(1)
+        assert start.has(Mark.SEEN)
 
 
 async def test_endpoints_that_are_there_already_are_known():

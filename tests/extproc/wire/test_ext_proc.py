@@ -58,6 +58,15 @@ def test_it_reads_what_the_hold_server_needs_from_all_that_envoy_sends():
     assert Arrival(CLUSTER, request, Style.JSON) == parse(encoded)
 
 
+@pytest.mark.parametrize(("length", "kept"), [(512, True), (513, False)])
+def test_it_reads_which_trace_a_request_belongs_to(length, kept):
+    """As far as that is no way to fill the memory: thousands of requests may wait for minutes."""
+    parent, state = f"00-{'a' * 32}-{'b' * 16}-01", f"k={'v' * (length - 2)}"
+    encoded = message(raw("traceparent", parent.encode()), raw("tracestate", state.encode()))
+    request = Request(traceparent=parent, tracestate=state if kept else "")
+    assert request == parse(encoded).request
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

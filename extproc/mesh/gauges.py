@@ -1,0 +1,30 @@
+"""What is read off a hold server in a mesh whenever somebody asks for metrics.
+
+Must not know how they are exposed.
+"""
+
+from collections.abc import Iterable
+
+from extproc.app import HoldServer
+from extproc.mesh.demand import MeshDemand
+from extproc.mesh.directory import Directory
+from telemetry.catalogue.holding import DEMAND_AGE, IN_FLIGHT, LIMIT, RATE, SETTLE
+from telemetry.store import HoldName, Store
+
+
+def watch(store: Store, server: HoldServer, demand: MeshDemand, *, limit: int) -> None:
+    """Have the store ask a hold server, which may hold `limit` requests, and its demand.
+
+    In flight and rate are this hold server's part, so that the sum over all is the whole; the age
+    is that of the last request that any of them knows of.
+    """
+    store.watch(LIMIT, lambda: [((), float(limit))])
+    store.watch(SETTLE, lambda: [((), server.settle)])
+    store.watch(IN_FLIGHT, lambda: [(h, s.in_flight) for h, s in demand.own().items()])
+    store.watch(RATE, lambda: [(h, s.rate) for h, s in demand.own().items()])
+    store.watch(DEMAND_AGE, demand.ages)
+
+
+def known(directory: Directory) -> Iterable[HoldName]:
+    """Return the TrafficHolds there are, and those that requests still wait for."""
+    return {*directory.holds, *(key.without_port for key in directory.workloads)}
