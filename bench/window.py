@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS = 0.05
 """Requests for one workload that were sent this near to one another met the same window."""
-NEVER_HELD_SECONDS = 0.1
+NEVER_HELD_SECONDS = 0.2
 """An answer that took longer may have come after a hold, and that is a mistake of ours."""
+MOST_WINDOWS = 2
+"""How many of them a few hundred wakes on a busy machine of two cores may meet."""
 SAID = "no healthy upstream"
 
 

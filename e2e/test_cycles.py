@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from bench.client import Connection
-from bench.window import Lost, unexplained, windows
+from bench.window import MOST_WINDOWS, Lost, unexplained, windows
 from e2e import layby
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.stack.processes import until
@@ -113,7 +113,7 @@ async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespa
     # One window between Envoy's main thread and its workers (ARCHITECTURE.md), which a busy machine
     # widens, may meet several requests of one moment. A mistake of ours shows at more moments.
     assert not unexplained(lost)
-    assert windows(lost) <= 1, lost
+    assert windows(lost) <= MOST_WINDOWS, lost
     assert total >= 300
 
 

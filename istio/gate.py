@@ -24,6 +24,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     TypedExtensionConfig,
 )
 from envoy_data_plane.envoy.extensions.common.matching.v3 import ExtensionWithMatcher
+from envoy_data_plane.envoy.extensions.filters.common.fault.v3 import FaultDelay
 from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
     Composite,
     ExecuteFilterAction,
@@ -34,6 +35,7 @@ from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
     ProcessingModeBodySendMode,
     ProcessingModeHeaderSendMode,
 )
+from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import HttpFault
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     HeaderMutation,
     Mutations,
@@ -45,6 +47,10 @@ from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import (
     PreviousHostsPredicate,
 )
 from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
+from envoy_data_plane.envoy.type.v3 import (
+    FractionalPercent,
+    FractionalPercentDenominatorType,
+)
 from envoy_data_plane.google.protobuf import Any
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig as XdsExtensionConfig
 from envoy_data_plane.xds.type.matcher.v3 import (
@@ -65,7 +71,12 @@ HOST_SELECTIONS = 50
 """How often a retry may select a host anew to avoid those that it has tried. istiod balances by
 least requests, and a server that lost all of its requests has the least: of two, one selection in
 four is the other. After 5 more, 15 of 100 requests went back to a frozen server."""
-MARKED = "0"
+CATCH_UP = timedelta(milliseconds=25)
+"""How long a request that was held waits after its last mark: the mark counts what Envoy's main
+thread knows, the router asks what its own worker knows, a moment later."""
+COLD = "0"
+SERVED = "1"
+"""The mark of a request that was held, once there is an endpoint for it."""
 
 _HEADER_NAME = re.compile(r"[a-z0-9-]+")
 _CLUSTER_PREFIX = re.compile(r"[A-Za-z0-9_.|:/-]*")
@@ -117,22 +128,23 @@ def gate(options: GateOptions) -> list[HttpFilter]:
     Only the first mark runs for every request. Each later mark reads the endpoint count again,
     so a request released before its own Envoy learned of the endpoint is parked once more.
     """
-    chain = [_mark(options, 1), _when_marked(options, _hold(options, 1))]
+    chain = [_mark(options, 1), _when(options, _hold(options, 1), COLD)]
     for chance in range(2, options.chances + 1):
-        chain.append(_when_marked(options, _mark(options, chance)))
-        chain.append(_when_marked(options, _hold(options, chance)))
-    chain.append(_when_marked(options, _unmark(options)))
+        chain.append(_when(options, _mark(options, chance, SERVED), COLD))
+        chain.append(_when(options, _hold(options, chance), COLD))
+    chain.append(_when(options, _catch_up(), COLD, SERVED))
+    chain.append(_when(options, _unmark(options), COLD, SERVED))
     return [HttpFilter(name=part.name, typed_config=part.typed_config) for part in chain]
 
 
-def _mark(options: GateOptions, chance: int) -> TypedExtensionConfig:
-    """Set the mark to `0` with no endpoint, else leave the request without the header.
+def _mark(options: GateOptions, chance: int, otherwise: str = "") -> TypedExtensionConfig:
+    """Set the mark to `0` with no endpoint, else to `otherwise`.
 
     An empty value adds no header, so the removal before it is what takes away a client's own.
     """
     condition = (
         "upstream.num_endpoints == 0"
-        f" && xds.cluster_name.startsWith('{options.cluster_prefix}') ? '{MARKED}' : ''"
+        f" && xds.cluster_name.startsWith('{options.cluster_prefix}') ? '{COLD}' : '{otherwise}'"
     )
     mark = HeaderValueOption(
         header=HeaderValue(key=options.mark_header, value=f"%CEL({condition})%"),
@@ -145,6 +157,13 @@ def _mark(options: GateOptions, chance: int) -> TypedExtensionConfig:
 
 def _unmark(options: GateOptions) -> TypedExtensionConfig:
     return _mutate("layby.unmark", [Mutation(remove=options.mark_header)])
+
+
+def _catch_up() -> TypedExtensionConfig:
+    """Let the worker take the endpoints that the main thread has already counted."""
+    always = FractionalPercent(100, FractionalPercentDenominatorType.HUNDRED)
+    delay = FaultDelay(fixed_delay=CATCH_UP, percentage=always)
+    return _extension("layby.catch_up", HttpFault(delay=delay))
 
 
 def _mutate(name: str, mutations: list[Mutation]) -> TypedExtensionConfig:
@@ -201,8 +220,8 @@ def _hold_service(options: GateOptions, chance: int) -> GrpcService:
     )
 
 
-def _when_marked(options: GateOptions, inner: TypedExtensionConfig) -> TypedExtensionConfig:
-    """Create `inner` for marked requests only.
+def _when(options: GateOptions, inner: TypedExtensionConfig, *marks: str) -> TypedExtensionConfig:
+    """Create `inner` for requests with one of these marks only.
 
     A composite builds its filter on a match. Wrapping the filter itself with a skip action builds
     it for every request, which nearly doubles what the gate costs a warm one. The composite's
@@ -213,7 +232,7 @@ def _when_marked(options: GateOptions, inner: TypedExtensionConfig) -> TypedExte
     matcher = Matcher(
         matcher_tree=MatcherMatcherTree(
             input=_xds("mark", header),
-            exact_match_map=MatcherMatcherTreeMatchMap(map={MARKED: execute}),
+            exact_match_map=MatcherMatcherTreeMatchMap(map=dict.fromkeys(marks, execute)),
         )
     )
     composite = _extension("envoy.filters.http.composite", Composite())

@@ -8,6 +8,7 @@ from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
     ExecuteFilterAction,
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ExternalProcessor
+from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import HttpFault
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpFilter,
@@ -27,16 +28,22 @@ def unpack(packed: Any, kind: type[T]) -> T:
     return message
 
 
-def inside(part: HttpFilter, kind: type[T], mark_header: str = OPTIONS.mark_header) -> T:
-    """The filter that `part` creates for a request marked `0`, and for no other."""
+def inside(
+    part: HttpFilter,
+    kind: type[T],
+    mark_header: str = OPTIONS.mark_header,
+    marks: tuple[str, ...] = ("0",),
+) -> T:
+    """The filter that `part` creates for a request with one of `marks`, and for no other."""
     wrapper: Any = unpack(part.typed_config, ExtensionWithMatcher)
     assert unpack(wrapper.extension_config.typed_config, Composite) == Composite()
     tree = wrapper.xds_matcher.matcher_tree
     header = unpack(tree.input.typed_config, HttpRequestHeaderMatchInput)
     assert header.header_name == mark_header
     assert wrapper.xds_matcher.on_no_match is None
-    ((value, match),) = tree.exact_match_map.map.items()
-    assert value == "0"
+    assert marks == tuple(sorted(tree.exact_match_map.map))
+    match, *others = tree.exact_match_map.map.values()
+    assert all(match == other for other in others)
     execute: Any = unpack(match.action.typed_config, ExecuteFilterAction)
     assert execute.typed_config.name == part.name
     return unpack(execute.typed_config.typed_config, kind)
@@ -67,9 +74,9 @@ def holds(options: GateOptions) -> list[Any]:
 @pytest.mark.parametrize(
     ("chances", "expected"),
     [
-        (1, "mark.1 hold.1 unmark"),
-        (2, "mark.1 hold.1 mark.2 hold.2 unmark"),
-        (3, "mark.1 hold.1 mark.2 hold.2 mark.3 hold.3 unmark"),
+        (1, "mark.1 hold.1 catch_up unmark"),
+        (2, "mark.1 hold.1 mark.2 hold.2 catch_up unmark"),
+        (3, "mark.1 hold.1 mark.2 hold.2 mark.3 hold.3 catch_up unmark"),
     ],
 )
 def test_every_hold_follows_a_fresh_mark_and_the_mark_is_removed_last(chances, expected):
@@ -88,15 +95,29 @@ def test_the_first_mark_runs_for_every_request_and_drops_the_clients_own():
     ] == mutations(first)
 
 
-def test_a_later_mark_is_the_first_one_again_for_marked_requests():
-    """A request that is no longer without endpoints must lose its mark."""
+def test_a_later_mark_tells_a_request_that_was_held_from_one_that_is_to_be_held():
+    """The next hold must not see it again, and the filters behind the holds must."""
     first, _, second, *_ = gate(OPTIONS)
-    assert unpack(first.typed_config, HeaderMutation) == inside(second, HeaderMutation)
+    (removal, mark) = mutations(unpack(first.typed_config, HeaderMutation))
+    assert [removal, (mark[0], mark[1].replace(": '')", ": '1')"))] == mutations(
+        inside(second, HeaderMutation)
+    )
+
+
+def test_a_request_that_was_held_waits_for_its_worker():
+    """Its last mark counted what Envoy's main thread knows; the router asks the worker."""
+    fault = inside(gate(OPTIONS)[-2], HttpFault, marks=("0", "1"))
+    delay = fault.delay
+    assert delay is not None
+    assert timedelta(milliseconds=25) == delay.fixed_delay
+    assert (100, "HUNDRED") == (delay.percentage.numerator, delay.percentage.denominator.name)
+    assert fault.abort is None
 
 
 def test_the_unmark_only_removes():
     """Warm requests have no mark, so it too is created for marked ones only."""
-    assert [("remove", "x-layby-eps")] == mutations(inside(gate(OPTIONS)[-1], HeaderMutation))
+    unmark = inside(gate(OPTIONS)[-1], HeaderMutation, marks=("0", "1"))
+    assert [("remove", "x-layby-eps")] == mutations(unmark)
 
 
 def test_each_hold_tells_the_server_which_chance_it_is():
@@ -143,7 +164,7 @@ def test_options_reach_the_filters():
         retry_base_seconds=0.1,
         retry_max_seconds=0.2,
     )
-    mark, part, unmark = gate(options)
+    mark, part, _, unmark = gate(options)
     hold: Any = inside(part, ExternalProcessor, "x-mark")
     policy = hold.grpc_service.retry_policy
     assert "elsewhere" == hold.grpc_service.envoy_grpc.cluster_name
@@ -156,7 +177,8 @@ def test_options_reach_the_filters():
     removal, addition = mutations(unpack(mark.typed_config, HeaderMutation))
     assert ("remove", "x-mark") == removal
     assert "xds.cluster_name.startsWith('inbound|')" in addition[1]
-    assert [("remove", "x-mark")] == mutations(inside(unmark, HeaderMutation, "x-mark"))
+    removed = mutations(inside(unmark, HeaderMutation, "x-mark", ("0", "1")))
+    assert [("remove", "x-mark")] == removed
 
 
 @pytest.mark.parametrize(
