@@ -20,17 +20,22 @@ from kube.resource import TRAFFIC_HOLDS, Key
 Command = Callable[..., Any]
 
 
-def cluster_options(command: Command) -> Command:
-    """Add the options by which kubectl's users name a cluster and a namespace."""
+def connection_options(command: Command) -> Command:
+    """Add the options by which kubectl's users name a cluster."""
     for option in (
         click.option(
             "--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), help="Which cluster."
         ),
         click.option("--context", help="Which context of the kubeconfig."),
-        click.option("-n", "--namespace", default="default", show_default=True, help="Where."),
     ):
         command = option(command)
     return command
+
+
+def cluster_options(command: Command) -> Command:
+    """Add the options by which kubectl's users name a cluster and a namespace."""
+    where = click.option("-n", "--namespace", default="default", show_default=True, help="Where.")
+    return where(connection_options(command))
 
 
 def ask(

@@ -2,6 +2,7 @@
 
 import click
 
+from cli.examples import examples
 from cli.logs import log_options
 from cli.service import serve
 from cli.settings import variables
@@ -12,7 +13,10 @@ from telemetry.settings import OtelSettings, TraceSettings
 
 
 @click.command(
-    short_help="Run the controller.", epilog=variables(Settings, OtelSettings, TraceSettings)
+    short_help="Run the controller.",
+    epilog=examples("LAYBY_CONTROLLER_GATE_ATTACH=gateways layby controller --log-format json")
+    + "\n\n"
+    + variables(Settings, OtelSettings, TraceSettings),
 )
 @log_options
 def controller(log_level: str, log_format: str) -> None:

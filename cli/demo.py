@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli import session
+from cli.examples import examples
 from cli.table import render, show
 from local import samples
 from local.address import free_port
@@ -42,7 +43,10 @@ class Reply:
     body: str
 
 
-@click.command(short_help="See it work: a cold request, warm ones, many at once.")
+@click.command(
+    short_help="See it work: a cold request, warm ones, many at once.",
+    epilog=examples("layby demo", "layby demo --stay --port 8080"),
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Listen here (0: any free).")
 @click.option("--stay", is_flag=True, help="Keep running afterwards, for your own curl.")
 def demo(port: int, *, stay: bool) -> None:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import click
 
 from cli.cluster import ask, cluster_options, hold_named
+from crds.condition import Ready
 from crds.v1alpha1 import TrafficHold
+from crds.v1alpha1.dry_run import DryRun
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, NotFoundError
@@ -64,8 +66,28 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
     for condition in hold.status.conditions:
         said = f"{condition.type}: {condition.reason}: {condition.message}"
         # What cannot be found out is no fault of the hold.
-        yield Link(condition.status != "False", said, "the message says what to do")
+        well = condition.status != "False" or condition.reason == Ready.DRY_RUN
+        yield Link(well, said, "the message says what to do")
+    if hold.spec.dry_run:
+        yield Link(True, rehearsed(hold.status.dry_run))
     yield Link(True, f"phase {hold.status.phase}, {hold.status.pending or 0} requests parked")
+
+
+def rehearsed(told: DryRun | None) -> str:
+    """Say what would have been, if spec.dryRun were not set."""
+    if told is None:
+        return "dry run: nothing is known yet"
+    asleep = "would be asleep now" if told.asleep else "would be up now"
+    return (
+        f"dry run since {told.since:%Y-%m-%d %H:%M} UTC: {asleep}; "
+        f"would have slept {_counted(told.sleeps, 'time')}, "
+        f"{_counted(told.requests, 'request')} would have waited, "
+        f"{told.saved / 3600:.1f} replica-hours would have been saved"
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 async def _target(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:

@@ -2,6 +2,7 @@
 
 import click
 
+from cli.examples import examples
 from cli.logs import log_options
 from cli.service import serve
 from cli.settings import variables
@@ -13,7 +14,9 @@ from telemetry.settings import OtelSettings, TraceSettings
 
 @click.command(
     short_help="Run a hold server in a mesh.",
-    epilog=variables(Settings, OtelSettings, TraceSettings),
+    epilog=examples("LAYBY_EXTPROC_LISTEN=127.0.0.1:9002 layby extproc --log-level debug")
+    + "\n\n"
+    + variables(Settings, OtelSettings, TraceSettings),
 )
 @log_options
 def extproc(log_level: str, log_format: str) -> None:

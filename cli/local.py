@@ -1,5 +1,6 @@
 """`layby local`: run the workloads of a file on demand."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ from cli.logs import log_options
 from cli.table import show
 from local.app import LocalMesh
 from local.loader import ConfigError, load
+from local.showing import Showing
+from page.serving import serve as serve_page
 from telemetry import logs
 
 
@@ -23,9 +26,18 @@ from telemetry import logs
     show_default=True,
     help="The workloads to run.",
 )
+@click.option(
+    "--page-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Serve the live page on this port of 127.0.0.1 (0: any free).",
+)
+@click.option("--no-page", is_flag=True, help="Serve no live page.")
 @click.option("--check", is_flag=True, help="Only say whether the file is valid.")
 @log_options
-def local(path: Path, *, check: bool, log_level: str, log_format: str) -> None:
+def local(  # noqa: PLR0913 - click's parameters
+    path: Path, *, page_port: int, no_page: bool, check: bool, log_level: str, log_format: str
+) -> None:
     """Run the workloads of a file: each starts on its first request, and stops when idle.
 
     A real Envoy listens on one address and routes by host and path. Requests for a workload that
@@ -44,7 +56,12 @@ def local(path: Path, *, check: bool, log_level: str, log_format: str) -> None:
 
     async def body(mesh: LocalMesh) -> int:
         click.echo(f"listening on http://{config.listen}; Ctrl-C stops")
-        await show(mesh, Console())
+        async with AsyncExitStack() as stack:
+            if not no_page:
+                shown = serve_page("127.0.0.1", page_port, Showing(mesh).look, only_here=True)
+                port = await stack.enter_async_context(shown)
+                click.echo(f"live page: http://127.0.0.1:{port}/")
+            await show(mesh, Console())
         return 0
 
     raise SystemExit(session.run(config, body))

@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from cli import __version__
+from cli.examples import examples
 
 SUBCOMMANDS: Final = {
     "local": "cli.local",
@@ -18,9 +19,24 @@ SUBCOMMANDS: Final = {
     "explain": "cli.explain",
     "wake": "cli.scale",
     "sleep": "cli.scale",
+    "leave": "cli.leave",
+    "health": "cli.health",
+    "completion": "cli.completion",
 }
 """Where each subcommand is. What one of them imports (gRPC, Kubernetes, Envoy's whole API) takes a
 second, which `layby --version` and the shell's completion should not."""
+
+EPILOG: Final = (
+    examples(
+        "layby demo                    see it work on this machine",
+        "layby local --check           check a file of your own workloads",
+        "layby crds | kubectl apply --server-side -f -",
+        "layby status -A               who sleeps, who is parked",
+        "layby explain cart -n shop    why a workload is held, or is not",
+        "layby leave                   before Layby is uninstalled",
+    )
+    + "\n\n`layby COMMAND --help` describes each, with its options and environment variables."
+)
 
 
 class Subcommands(click.Group):
@@ -42,6 +58,7 @@ class Subcommands(click.Group):
 @click.command(
     cls=Subcommands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="layby")
 def main() -> None:

@@ -5,25 +5,57 @@ from pathlib import Path
 import click
 
 from cli.cluster import ask, cluster_options, hold_named
+from cli.examples import examples
+from cli.leaving import Leaving
+from cli.workloads import Workloads
 from kube.client import Kube
-from kube.discovery import Discovery
-from kube.resource import Key
 
 
-@click.command(short_help="Wake a workload, as a request would.")
-@click.argument("name")
+@click.command(
+    short_help="Wake a workload, as a request would; or all of them.",
+    epilog=examples(
+        "layby wake cart -n shop",
+        "layby wake --all -n shop",
+        "layby wake --all --all-namespaces",
+    ),
+)
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All that are held in the namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="With --all: in all namespaces.")
 @cluster_options
-def wake(*, name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> None:
-    """Scale the workload of a TrafficHold from zero to its wake.replicas."""
+def wake(  # noqa: PLR0913 - click's parameters
+    *,
+    name: str | None,
+    everything: bool,
+    all_namespaces: bool,
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str,
+) -> None:
+    """Scale the workload of a TrafficHold from zero to its wake.replicas.
+
+    Nothing is waited for. What nobody asks for goes back to sleep when it has been idle.
+    """
+    if (name is None) is not everything:
+        raise click.UsageError("give the name of a TrafficHold, or --all")
+    if all_namespaces and not everything:
+        raise click.UsageError("--all-namespaces goes with --all")
 
     async def question(kube: Kube) -> None:
-        hold = await hold_named(kube, namespace, name)
-        await _scale(kube, namespace, name, to=hold.spec.wake.replicas)
+        if name is not None:
+            click.echo(await Workloads(kube).wake(await hold_named(kube, namespace, name)))
+        elif failed := await Leaving(kube, click.echo).wake("" if all_namespaces else namespace):
+            raise click.ClickException(f"{failed} of them cannot be woken")
 
     ask(kubeconfig, context, question)
 
 
-@click.command(short_help="Put a workload to sleep now.")
+@click.command(
+    short_help="Put a workload to sleep now.",
+    epilog=examples(
+        "layby sleep cart -n shop",
+    ),
+)
 @click.argument("name")
 @cluster_options
 def sleep(*, name: str, kubeconfig: Path | None, context: str | None, namespace: str) -> None:
@@ -33,20 +65,6 @@ def sleep(*, name: str, kubeconfig: Path | None, context: str | None, namespace:
     """
 
     async def question(kube: Kube) -> None:
-        await _scale(kube, namespace, name, to=0)
+        click.echo(await Workloads(kube).sleep(await hold_named(kube, namespace, name)))
 
     ask(kubeconfig, context, question)
-
-
-async def _scale(kube: Kube, namespace: str, name: str, *, to: int) -> None:
-    ref = (await hold_named(kube, namespace, name)).spec.target_ref
-    found = await Discovery(kube).find(ref.api_version, ref.kind)
-    if found is None or not found.has_scale:
-        raise click.ClickException(f"{ref.api_version} {ref.kind} cannot be scaled in this cluster")
-    target = Key(namespace, ref.name)
-    scale = await kube.get_scale(found.resource, target)
-    if (scale.desired > 0) == (to > 0):
-        click.echo(f"{ref.kind} {ref.name} has {scale.desired} replicas already")
-        return
-    await kube.patch_scale(found.resource, target, current=scale.desired, desired=to)
-    click.echo(f"{ref.kind} {ref.name}: {scale.desired} -> {to} replicas")

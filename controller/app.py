@@ -18,6 +18,8 @@ from controller.istiod import Access, Istiod
 from controller.rule import Mesh
 from controller.scaled_object import Scaler
 from controller.settings import Settings
+from controller.showing import Showing
+from controller.surroundings import tell_version
 from controller.term import Parts, Term
 from controller.triggers import Triggers
 from controller.world import World
@@ -29,6 +31,7 @@ from kube.events import Recorder
 from kube.leader import Leader
 from kube.leader import Term as LeaseTerm
 from kube.resource import Key
+from page.serving import serve as serve_page
 from telemetry.app import Telemetry
 from telemetry.catalogue.controlling import LEADER, QUEUE
 
@@ -45,7 +48,7 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
     """Act whenever this is the leader, until `stopping` is set. What is reported outlasts it.
 
     Raises:
-        OSError: the health port is taken.
+        OSError: the port for health, or for the page, is taken.
         kube.connection.ConfigError: there is no way to the API server.
     """
     async with AsyncExitStack() as stack:
@@ -58,10 +61,23 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
         if settings.health_port:
             where = (settings.health_host, settings.health_port)
             await stack.enter_async_context(health(*where, lambda: controller.informers.synced))
+        if settings.page_port:
+            look = controller.showing(hold_servers).look
+            shown = serve_page(
+                settings.page_host or None,
+                settings.page_port,
+                look,
+                ready=lambda: controller.informers.synced,
+            )
+            log.info("page on port %d", await stack.enter_async_context(shown))
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(demand.run(), name="demand")
+            beside = (
+                group.create_task(demand.run(), name="demand"),
+                group.create_task(tell_version(kube), name="version"),
+            )
             await controller.run(stopping)
-            listening.cancel()
+            for task in beside:
+                task.cancel()
 
 
 class Controller:
@@ -103,6 +119,11 @@ class Controller:
 
     def __repr__(self) -> str:
         return f"<Controller {self.term or 'does not lead'}>"
+
+    def showing(self, hold_servers: HoldServers) -> Showing:
+        """Return what can be shown of it all."""
+        looks = lambda: self.term.looks if self.term else {}  # noqa: E731 - it is asked later
+        return Showing(self.informers.holds.store, hold_servers, self._leader, looks)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch, and act while leading, until told to stop.

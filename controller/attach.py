@@ -24,13 +24,11 @@ from enum import Enum, auto
 from typing import Any
 
 from controller.facts import Gate
+from controller.versions import ISTIO
 from crds.condition import Attached
 
-OLDEST = (1, 29)
-"""The first Istio whose Envoy can tell that a cluster has no endpoint."""
 KINDS = frozenset({"router", "sidecar"})
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-_VERSION = re.compile(r"(\d+)\.(\d+)")
 _HOLD = b'"layby.hold.1"'
 _BY_ROUTES = re.compile(rb'"(?:routeConfigName|route_config_name)"')
 _NAMES = 5
@@ -70,8 +68,7 @@ class Proxy:
     @property
     def is_too_old(self) -> bool:
         """Whether its Envoy lacks what the gate needs. A version that says nothing is taken."""
-        found = _VERSION.match(self.version)
-        return found is not None and (int(found[1]), int(found[2])) < OLDEST
+        return ISTIO.is_too_old(self.version)
 
 
 def read_proxies(answer: Sequence[Mapping[str, Any]]) -> list[Proxy]:
@@ -109,7 +106,7 @@ def judge_proxies(found: Mapping[Proxy, Found], *, everywhere: bool) -> Gate:
         text = "no gateway and no sidecar that would hold requests is connected to istiod"
         return Gate(Attached.NO_PROXIES, text)
     if old := [proxy for proxy in meant if proxy.is_too_old]:
-        text = "of an Istio before 1.29, whose Envoy cannot count endpoints: "
+        text = f"of an Istio before {ISTIO.since}, whose Envoy would reject the gate: "
         return Gate(Attached.PROXY_TOO_OLD, text + _names(old))
     lacking = [
         proxy

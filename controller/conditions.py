@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from controller.facts import Facts, Missing
+from controller.last_wake import last_wake
 from controller.services import Problem
+from controller.subsets import unheld_subsets
 from crds.condition import Accepted, Attached, Ready, Reason, Status, status_of
 from crds.v1alpha1.traffichold import WakeOutcome
+
+OF_ONE = frozenset({Attached.NOT_READY_COUNTED, Attached.SUBSET_NOT_HELD})
+"""Reasons why requests for one workload are not held, though those for others are."""
 
 
 class Judgement(NamedTuple):
@@ -65,6 +70,8 @@ def attached(facts: Facts, advice: Sequence[str]) -> Judgement:
             "while a pod starts, requests get 503: istiod sends endpoints that are not ready. "
             + "\n".join(advice),
         )
+    if unheld := unheld_subsets(facts):
+        return Judgement(Attached.SUBSET_NOT_HELD, "\n".join(unheld))
     if facts.hold.spec.dry_run:
         return Judgement(Attached.DRY_RUN, "spec.dryRun is set: requests are let through")
     return Judgement(facts.gate.reason, facts.gate.message)
@@ -87,7 +94,7 @@ def _summed_up(
 
 
 def _running(facts: Facts) -> Judgement:
-    wake = facts.demand.last_wake if facts.demand else facts.hold.status.last_wake
+    wake = last_wake(facts.hold.status.last_wake, facts.demand.last_wake if facts.demand else None)
     if wake and wake.outcome is WakeOutcome.FAILED and not facts.ready_endpoints:
         return Judgement(Ready.WAKE_FAILED, "the last wake failed: see the Events of the pods")
     return Judgement(Ready.READY, "requests are held whenever the workload has no ready endpoint")

@@ -29,6 +29,10 @@ class Demand:
     """Whether any request has been seen."""
     last_wake: LastWake | None = None
     """The latest wake that has ended, if the hold servers remember one."""
+    requests: int = 0
+    """How many there have been, counted from anywhere."""
+    sheds: int = 0
+    """How many were refused for want of a place, counted from anywhere."""
 
 
 class DemandSource(Protocol):
@@ -36,6 +40,9 @@ class DemandSource(Protocol):
 
     def demand(self, key: Key, /) -> Demand | None:
         """Return the demand for a TrafficHold; none if nothing is known of it."""
+
+    def watch(self, key: Key, /, *, on: bool) -> None:
+        """Have listeners told of each request for a TrafficHold, or no longer."""
 
     def subscribe(self, listener: Callable[[Key], None], /) -> None:
         """Have a listener told when to look again at a TrafficHold.

@@ -7,8 +7,9 @@ No I/O, no clock.
 from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
+from controller.conditions import OF_ONE
 from controller.workload import TargetKey
-from crds.condition import Attached, Condition, ConditionType, ScalerReady, Status
+from crds.condition import Condition, ConditionType, ScalerReady, Status
 from crds.duration import render
 from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus, WakeOutcome
 
@@ -27,8 +28,8 @@ def slept(target: TargetKey, replicas: int, quiet: float) -> Event:
 
 
 def roused(target: TargetKey, replicas: int, why: str) -> Event:
-    """Tell that a workload was woken without a request."""
-    return Event("Woken", f"{target}: 0 -> {replicas}, for {why}")
+    """Tell that a workload is woken without a request."""
+    return Event("Waking", f"{target}: 0 -> {replicas}, for {why}")
 
 
 def adopted(name: str) -> Event:
@@ -42,17 +43,25 @@ def released(name: str) -> Event:
     return Event("ScaledObjectReleased", f"ScaledObject {name} is as it was")
 
 
-def changes(
-    current: TrafficHoldStatus, wanted: TrafficHoldStatus, *, dry_run: bool
-) -> Iterator[Event]:
+def shed(requests: int, most: int) -> Iterator[Event]:
+    """Tell that requests were refused, of all those at once that nobody has been told of."""
+    if requests:
+        note = f"{requests} requests refused: too many waited, and hold.maxPending is {most}"
+        yield Event("Shed", note, warning=True)
+
+
+def changes(current: TrafficHoldStatus, wanted: TrafficHoldStatus) -> Iterator[Event]:
     """Tell what differs between two statuses and matters to a person."""
     before = {condition.type: condition for condition in current.conditions}
     after = {condition.type: condition for condition in wanted.conditions}
     for kind in (ConditionType.ACCEPTED, ConditionType.ATTACHED, ConditionType.SCALER_READY):
         yield from _turn(before.get(kind), after.get(kind))
+    if wanted.phase is Phase.WAKING and current.phase is Phase.ZERO:
+        yield Event("Waking", "a request waits for it" if wanted.pending else "it is scaled up")
     if wanted.last_wake and wanted.last_wake != current.last_wake:
-        yield _woken(wanted.last_wake)
-    if dry_run and wanted.phase is Phase.IDLE and current.phase is not Phase.IDLE:
+        yield _woke(wanted.last_wake)
+    slept_before = current.dry_run.sleeps if current.dry_run else 0
+    if wanted.dry_run and wanted.dry_run.sleeps > slept_before:
         yield Event("WouldSleep", "it would sleep now, if spec.dryRun were not set")
 
 
@@ -77,18 +86,20 @@ def _is_no_news(condition: Condition) -> bool:
     return condition.reason == ScalerReady.SCALED_OBJECT_PENDING or (
         condition.type == ConditionType.ATTACHED
         and condition.status is Status.FALSE
-        and condition.reason != Attached.NOT_READY_COUNTED
+        and condition.reason not in OF_ONE
     )
 
 
-def _woken(wake: LastWake) -> Event:
+def _woke(wake: LastWake) -> Event:
     took = render(wake.duration)
     match wake.outcome:
         case WakeOutcome.SUCCEEDED:
-            return Event("Woken", f"ready {took} after the first request")
+            return Event("Woke", f"ready {took} after the first request")
         case WakeOutcome.FAILED:
-            return Event("WakeFailed", f"given up after {took}: it cannot start", warning=True)
+            why = wake.reason or "it cannot start"
+            return Event("WakeFailed", f"given up after {took}: {why}", warning=True)
         case WakeOutcome.TIMED_OUT:
-            return Event("WakeTimedOut", f"not ready after {took}", warning=True)
+            note = f"not ready after {took}, when the last request stopped waiting"
+            return Event("WakeFailed", note, warning=True)
         case _:
             assert_never(wake.outcome)

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from controller.conflicts import Loss
 from controller.demand import Demand
+from controller.dry_run import Rehearsal
 from controller.rule import Mesh, Rule
 from controller.scaled_object import ScaledObject, Scaler
 from controller.services import Leading
@@ -18,9 +19,9 @@ from crds.condition import Accepted, Attached
 from crds.v1alpha1 import TrafficHold
 
 FINALIZER = "layby.dev/wake"
-"""On a TrafficHold whose workload Layby has put to sleep, and no longer than it sleeps: it is woken
-before the TrafficHold goes, or nobody would ever wake it. And on one whose workload KEDA may put to
-sleep at any moment by a ScaledObject that Layby has made or changed, for as long as it has."""
+"""On a TrafficHold whose requests are held, for as long as they are: its workload is woken before
+it goes, whoever has scaled that to zero, or nobody ever would. And for as long as there is a
+ScaledObject that Layby has made or changed, by which KEDA may put it to sleep at any moment."""
 
 
 class Missing(NamedTuple):
@@ -66,12 +67,16 @@ class Facts:
     replicas: int = 0
     """How many the target is asked to have."""
     leading: Leading
+    neighbours: Mapping[str, tuple[Workload, ...]] = field(default_factory=dict)
+    """The other workloads behind each of those Services, by its name."""
     loss: Loss | None = None
     rules: tuple[Rule, ...] = ()
     """The DestinationRules with the host of a Service that leads to the target, and those that
     were made for this TrafficHold."""
     ready_endpoints: int = 0
     """Of the Services that lead to the target, taken together."""
+    ready_for: float = 0.0
+    """Seconds since none of them was last seen to be, or since looking began."""
     demand: Demand | None = None
     gate: Gate
     mesh: Mesh
@@ -88,5 +93,9 @@ class Facts:
     """Why the target could not be scaled when it was tried last."""
     up_for: float = 0.0
     """Seconds since the target was last seen at zero, or since looking began."""
+    sheds: int = 0
+    """Requests refused for want of a place that nobody has been told of."""
+    rehearsal: Rehearsal | None = None
+    """What would have been until now, if that is asked for and has been asked before."""
     status_age: float = float("inf")
     """Seconds since this controller wrote the status."""

@@ -15,10 +15,12 @@ from controller.workload import Workload
 from crds.condition import Ready, judge, merge
 
 LOOK_SECONDS = 1.0
+SETTLED_SECONDS = 1.0
+"""Envoys hear of a ready endpoint later than Layby does, and until then requests are held."""
 
 
 def farewell(facts: Facts, now: datetime) -> Plan:
-    """Undo what Layby has done to the workload, wake it, and let go when it is up.
+    """Undo what Layby has done to the workload, wake it, and let go when Envoys know that it is up.
 
     Until then requests go on being parked. What does not come about, be it that the workload does
     not start or that KEDA does not let go, holds nothing up for longer than a request would have
@@ -36,8 +38,11 @@ def farewell(facts: Facts, now: datetime) -> Plan:
     target = facts.target
     if isinstance(target, Missing) or _is_others_matter(facts, undone):
         return _handed_over(facts, undone, made)
-    if facts.replicas and facts.ready_endpoints:
-        return made if _is_unfinished(undone) else Plan(finalizer=False)
+    if facts.replicas and (facts.ready_endpoints or not facts.leading.services):
+        if _is_unfinished(undone):
+            return made
+        unsettled = SETTLED_SECONDS - facts.ready_for if facts.leading.services else 0.0
+        return Plan(again_after=unsettled) if unsettled > 0 else Plan(finalizer=False)
     return _woken(facts, target, made, now)
 
 
@@ -53,9 +58,12 @@ def _is_unfinished(undone: Autoscaling) -> bool:
 
 
 def _handed_over(facts: Facts, undone: Autoscaling, made: Plan) -> Plan:
-    """Let go when all is as it was; but KEDA would put to sleep what requests wait for."""
+    """Let go when all is as it was, but not while requests wait for what starts.
+
+    Not even of a ScaledObject: KEDA would put that to sleep.
+    """
     waits = undone.by_user and facts.demand is not None and facts.demand.pending > 0
-    if waits and undone.unfinished and not facts.ready_endpoints:
+    if waits and not facts.ready_endpoints:
         return Plan(again_after=made.again_after)
     return made if _is_unfinished(undone) else Plan(finalizer=False)
 

@@ -31,6 +31,7 @@ RECHECK_SECONDS = 60.0
 """istiod tells nobody when proxies come or change, and a look costs little if none did."""
 KEEP_SECONDS = 300.0
 """How long a verdict outlives an istiod that does not answer: it is restarted now and then."""
+_NO_ISTIOD = ": no istiod to ask is set"
 _KINDS: Mapping[Context, str] = {"GATEWAY": "router", "SIDECAR_OUTBOUND": "sidecar"}
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,8 @@ class GateKeeper:
             return Gate(Attached.PENDING, text)
         if self._seen is not None:
             return self._seen
-        text = "the EnvoyFilter is there; what the proxies have is not looked up: "
-        return Gate(Attached.UNVERIFIED, text + "no istiod to ask is set")
+        text = "the EnvoyFilter is there; what the proxies have is not looked up"
+        return Gate(Attached.UNVERIFIED, text + (" yet" if self._istiod else _NO_ISTIOD))
 
     async def reconcile(self) -> None:
         """See to it that the EnvoyFilter is there, once there is a TrafficHold.

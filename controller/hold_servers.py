@@ -13,6 +13,9 @@ from feed.board import HoldName, Wake
 from feed.hold_servers import HoldServers
 from kube.resource import Key
 
+_LONGEST = 1024
+"""Characters of a reason that a status takes."""
+
 
 class FeedDemand:
     """The demand as it comes over the feed.
@@ -23,7 +26,6 @@ class FeedDemand:
 
     def __init__(self, hold_servers: HoldServers) -> None:
         self._hold_servers = hold_servers
-        self._wakes: dict[Key, Wake] = {}
 
     def demand(self, key: Key) -> Demand | None:
         """Return the demand for a TrafficHold; none while nothing is known."""
@@ -40,28 +42,28 @@ class FeedDemand:
             quiet,
             self._hold_servers.complete(),
             asked,
-            self._last_wake(key, total.last_wake),
+            _told(total.last_wake),
+            total.requests,
+            total.sheds,
         )
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:
         """Have a listener told when to look again at a TrafficHold."""
         self._hold_servers.subscribe(lambda hold: listener(Key(*hold)))
 
+    def watch(self, key: Key, *, on: bool) -> None:
+        """Have listeners told of each request for a TrafficHold, or no longer."""
+        self._hold_servers.watch(HoldName(*key), on=on)
+
     async def run(self) -> None:
         """Listen until cancelled."""
         await self._hold_servers.run()
 
-    def _last_wake(self, key: Key, wake: Wake | None) -> LastWake | None:
-        """Tell the same wake once, whichever of its witnesses speaks first or is gone first."""
-        if wake is None:
-            self._wakes.pop(key, None)
-            return None
-        told = self._wakes.get(key)
-        if told is None or told.ended < wake.at:
-            told = wake
-        elif told.overlaps(wake) and (both := told.merged(wake)).outcome is not told.outcome:
-            # Somebody had given up on it before it became ready after all.
-            told = both
-        self._wakes[key] = told
-        at = datetime.fromtimestamp(told.at, UTC)
-        return LastWake(at=at, duration=told.duration, outcome=WakeOutcome(told.outcome))
+
+def _told(wake: Wake | None) -> LastWake | None:
+    if wake is None:
+        return None
+    at = datetime.fromtimestamp(wake.at, UTC)
+    outcome = WakeOutcome(wake.outcome)
+    reason = wake.reason[:_LONGEST] or None
+    return LastWake(at=at, duration=wake.duration, outcome=outcome, reason=reason)

@@ -116,7 +116,10 @@ def memory_of(item: Object) -> Mapping[str, Any]:
         memory = json.loads((item["metadata"].get("annotations") or {})[ADOPTED])
     except (KeyError, ValueError):
         return {}
-    return memory if isinstance(memory, dict) else {}
+    readable = isinstance(memory, dict) and all(
+        isinstance(memory.get(part, {}), dict) for part in ("was", "set")
+    )
+    return memory if readable else {}
 
 
 def adopter_of(item: Object) -> Adopter:

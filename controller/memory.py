@@ -8,8 +8,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from controller.demand import Demand
+from controller.dry_run import Rehearsal
+
 REFUSED_SECONDS = 60.0
 """After which a scaling that was refused is tried again: nobody tells when a role changes."""
+
+SHEDS_SECONDS = 60.0
+"""For which refused requests are told together."""
 
 
 @dataclass(slots=True)
@@ -17,7 +23,12 @@ class Memory:
     """Of one TrafficHold."""
 
     up_since: float | None = None
+    ready_since: float | None = None
     wrote_at: float = -math.inf
+    rehearsal: Rehearsal | None = None
+    _sheds: int | None = None
+    _told_sheds_at: float = -math.inf
+    _sheds_wait: bool = False
     _refusal: str = ""
     _refused_at: float = -math.inf
     _rejected: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -30,6 +41,32 @@ class Memory:
         if self.up_since is None:
             self.up_since = now
         return now - self.up_since
+
+    def seen_ready(self, endpoints: int, now: float) -> float:
+        """Note how many endpoints are ready; return the seconds since they were last none."""
+        if endpoints == 0:
+            self.ready_since = None
+            return 0.0
+        if self.ready_since is None:
+            self.ready_since = now
+        return now - self.ready_since
+
+    def shed(self, demand: Demand | None, now: float) -> int:
+        """Return how many requests were refused for want of a place, if that is to be told now.
+
+        It is told once a minute, with their number. What was before all hold servers were first
+        heard was told by another leader.
+        """
+        if demand is None or (self._sheds is None and not demand.complete):
+            return 0
+        if self._sheds is None or demand.sheds < self._sheds:
+            self._sheds = demand.sheds
+        fresh = demand.sheds - self._sheds
+        self._sheds_wait = fresh > 0 and now - self._told_sheds_at < SHEDS_SECONDS
+        if not fresh or self._sheds_wait:
+            return 0
+        self._sheds, self._told_sheds_at = demand.sheds, now
+        return fresh
 
     def refused(self, why: str, now: float) -> None:
         """Note that a scaling was refused."""
@@ -57,8 +94,11 @@ class Memory:
         return {digest: why for digest, (why, _) in self._rejected.items()}
 
     def retry_after(self, now: float) -> float | None:
-        """Return the seconds until what was refused is to be tried again."""
+        """Return the seconds until what was refused is to be tried again, or told."""
         times = [at for _, at in self._rejected.values()]
         if self.refusal(now):
             times.append(self._refused_at)
-        return min(times) + REFUSED_SECONDS - now if times else None
+        ends = [at + REFUSED_SECONDS for at in times]
+        if self._sheds_wait:
+            ends.append(self._told_sheds_at + SHEDS_SECONDS)
+        return min(ends) - now if ends else None

@@ -12,11 +12,14 @@ from controller.applied import is_current, stamped
 from controller.autoscaler import Autoscaling, autoscaling
 from controller.conditions import Judgements, accepted, judge_all
 from controller.destination_rule import Coverage, Owner, cover, is_ours
+from controller.dry_run import Rehearsal, Sight, begun, rehearse, start_seconds
 from controller.facts import Facts, Missing
 from controller.farewell import farewell
 from controller.sleep import Decision, Reason, Situation, decide
 from controller.status import status
 from controller.steps import Plan, Removal, Scaling, removals, with_status
+from controller.subsets import unheld_subsets
+from crds.condition import Attached
 from kube.resource import Object, key_of
 
 
@@ -27,25 +30,30 @@ def plan(facts: Facts, now: datetime) -> Plan:
     owner = Owner(facts.hold.metadata.name, facts.hold.metadata.uid)
     coverages = _coverages(facts, owner)
     advice = [text for each in coverages for text in each.advice]
-    scaled = autoscaling(facts, accepted=not accepted(facts).is_false, bypassed=bool(advice))
+    bypassed = bool(advice or unheld_subsets(facts))
+    scaled = autoscaling(facts, accepted=not accepted(facts).is_false, bypassed=bypassed)
     judged = judge_all(facts, advice, scaled.judgement)
-    decision = _decision(facts, judged, scaled, bypassed=bool(advice))
+    decision = _decision(facts, judged, scaled, bypassed=bypassed)
     scaling = _scaling(facts, judged, decision, scaled)
+    rehearsal = _rehearsal(facts, decision, now)
     delete, apply = _rules(facts, owner, coverages)
     made = Plan(
-        finalizer=_finalizer(facts, scaling, scaled),
+        finalizer=_finalizer(facts, judged, scaling, scaled),
         delete=(*delete, *removals(scaled)),
         apply=apply,
         write=scaled.write,
         scale=scaling,
-        again_after=decision.again_after,
+        events=tuple(events.shed(facts.sheds, facts.hold.spec.hold.max_pending)),
+        again_after=_sooner(decision.again_after, rehearsal.again_after if rehearsal else None),
         reason=decision.reason,
+        rehearsal=rehearsal,
     )
     wanted = status(
         facts,
         judged,
         replicas=scaling.desired if scaling else facts.replicas,
         idle=decision.is_idle,
+        rehearsal=rehearsal,
         now=now,
     )
     return with_status(made, facts, wanted)
@@ -97,6 +105,31 @@ def _decision(facts: Facts, judged: Judgements, scaled: Autoscaling, *, bypassed
     )
 
 
+def _rehearsal(facts: Facts, decision: Decision, now: datetime) -> Rehearsal | None:
+    """Go on with the account of what would have been; where nothing is known, as it was."""
+    if not facts.hold.spec.dry_run:
+        return None
+    told, requests = facts.hold.status, facts.demand.requests if facts.demand else 0
+    before = facts.rehearsal or begun(told.dry_run, now.timestamp(), requests)
+    if facts.demand is None or isinstance(facts.target, Missing):
+        return before
+    return rehearse(
+        before,
+        Sight(
+            at=now.timestamp(),
+            reason=decision.reason,
+            replicas=facts.replicas,
+            requests=requests,
+            quiet=facts.demand.quiet,
+            start=start_seconds(facts.demand.last_wake or told.last_wake),
+        ),
+    )
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
 def _scaling(
     facts: Facts, judged: Judgements, decision: Decision, scaled: Autoscaling
 ) -> Scaling | None:
@@ -114,19 +147,24 @@ def _scaling(
 
 
 def _must_rouse(facts: Facts, judged: Judgements, scaled: Autoscaling) -> str:
-    """Tell why a workload that sleeps by Layby's doing must not sleep any longer."""
+    """Tell why a workload that was held at zero must not stay there."""
     if (facts.loss and not facts.loss.service) or scaled.by_user:
         return ""  # somebody else sees to it
     if facts.hold.spec.dry_run:
         return "spec.dryRun is set now"
     if facts.hold.spec.scaling.min_replicas:
         return "scaling.minReplicas is not 0 now"
+    if judged.attached.reason is Attached.SUBSET_NOT_HELD:
+        return "another workload behind its Service is up, and a subset leads to this one alone"
     return "its requests are not held now" if judged.accepted.is_false else ""
 
 
-def _finalizer(facts: Facts, scaling: Scaling | None, scaled: Autoscaling) -> bool | None:
-    """Have the finalizer for as long as there is something to undo."""
-    if scaled.unfinished or (scaling and scaling.desired == 0):
+def _finalizer(
+    facts: Facts, judged: Judgements, scaling: Scaling | None, scaled: Autoscaling
+) -> bool | None:
+    """Have the finalizer for as long as requests are held, or there is something to undo."""
+    is_held = not (judged.accepted.is_false or facts.hold.spec.dry_run)
+    if is_held or scaled.unfinished:
         return None if facts.has_finalizer else True
     is_up = isinstance(facts.target, Missing) or facts.replicas > 0 or scaling is not None
     return False if facts.has_finalizer and is_up else None

@@ -17,6 +17,7 @@ from controller.effects import Effects, Subject
 from controller.facts import FINALIZER, Facts, Gate, Missing, Target
 from controller.facts import Keda as Presence
 from controller.keda import Keda
+from controller.looks import Look
 from controller.memory import Memory
 from controller.overlay import version_of
 from controller.plan import plan
@@ -28,7 +29,7 @@ from controller.services import Leading, Service
 from controller.status import invalid, write_in
 from controller.steps import Plan
 from controller.targets import Targets
-from controller.workload import TargetKey
+from controller.workload import TargetKey, Workload
 from controller.world import World
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
@@ -67,6 +68,8 @@ class HoldReconciler:
         self._sources = sources
         self._control = control
         self._memories: dict[Key, Memory] = {}
+        self.looks: dict[Key, Look] = {}
+        """What was found last, by TrafficHold."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring about what a TrafficHold wants; return the seconds after which to look again.
@@ -77,6 +80,8 @@ class HoldReconciler:
         stored = self._world.hold(key)
         if stored is None:
             self._memories.pop(key, None)
+            self._sources.demand.watch(key, on=False)
+            self.looks.pop(key, None)
             return None
         memory = self._memories.setdefault(key, Memory())
         version = version_of(stored)
@@ -92,6 +97,7 @@ class HoldReconciler:
         subject = Subject(item, version, memory, workload, resource)
         facts = self._facts(item, hold, target, memory)
         made = plan(facts, _wall())
+        self._rehearsed(key, facts, made, memory)
         self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
         return _sooner(again, memory.retry_after(_now()))
@@ -100,23 +106,28 @@ class HoldReconciler:
         """Gather, in one turn of the loop, so that all of it is of one moment."""
         world, sources, now = self._world, self._sources, _now()
         key = Key(hold.metadata.namespace, hold.metadata.name)
-        metadata = item["metadata"]
+        metadata, demand = item["metadata"], sources.demand.demand(key)
         leading, replicas, key_of_target = Leading(), 0, None
+        neighbours: dict[str, tuple[Workload, ...]] = {}
         if not isinstance(target, Missing):
             leading = world.leading(item, target.pod_labels)
             key_of_target = target.key
+            neighbours = {s.name: world.neighbours(s, target.key) for s in leading.services}
             written = self._effects.replicas.get(target.key, target.version, now)
             replicas = written if written is not None else target.replicas or 0
+        ready = world.ready_endpoints(leading.services)
         return Facts(
             hold=hold,
             has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
             target=target,
             replicas=replicas,
             leading=leading,
+            neighbours=neighbours,
             loss=world.loss(item, leading.services),
             rules=self._rules(item, leading.services),
-            ready_endpoints=world.ready_endpoints(leading.services),
-            demand=sources.demand.demand(key),
+            ready_endpoints=ready,
+            ready_for=memory.seen_ready(ready, now),
+            demand=demand,
             gate=sources.gate(),
             mesh=world.mesh,
             keda=sources.keda.presence,
@@ -126,16 +137,29 @@ class HoldReconciler:
             rejections=memory.rejections(now),
             scale_refused=memory.refusal(now),
             up_for=memory.seen(replicas, now),
+            sheds=memory.shed(demand, now),
+            rehearsal=memory.rehearsal,
             status_age=now - memory.wrote_at,
         )
 
+    def _rehearsed(self, key: Key, facts: Facts, made: Plan, memory: Memory) -> None:
+        """Remember what would have been, and count it."""
+        before, now = memory.rehearsal, made.rehearsal
+        memory.rehearsal = now
+        # The first request ends it, however soon that is over.
+        self._sources.demand.watch(key, on=now is not None and now.asleep)
+        if before and now:
+            sleeps, requests = now.sleeps - before.sleeps, now.requests - before.requests
+            self._control.rehearsed(key, sleeps, requests)
+        self._control.would_save(key, facts.replicas if now and now.asleep else 0)
+
     def _report(self, key: Key, facts: Facts, made: Plan) -> None:
-        """Say how it stands, to whoever counts."""
+        """Say how it stands, to whoever counts, and keep it for whoever reads."""
+        self.looks[key] = Look.at(facts, made)
         if made.reason is not None:
             self._control.decided(key, made.reason)
         if isinstance(facts.target, Missing):
-            # What is not there does not rest.
-            self._control.saw(key, 1, 0.0)
+            self._control.missed(key)
         else:
             cores = facts.target.cores * facts.hold.spec.wake.replicas
             self._control.saw(key, facts.replicas, cores)

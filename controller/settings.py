@@ -44,5 +44,9 @@ class Settings(MeshGate, BaseSettings):
     """How long work that goes on may take when the controller is to stop."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """Where /healthz and /readyz are served; 0 for nowhere."""
+    page_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where the live page is served; 0 for nowhere."""
+    page_host: str = ""
+    """The address it is served at; empty for all of them."""
     health_host: str = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
     """The address they are served at."""

@@ -6,11 +6,13 @@ clock: `now` is an argument.
 
 from datetime import datetime, timedelta
 
-from controller.conditions import Judgements
+from controller.conditions import OF_ONE, Judgements
+from controller.dry_run import LOOK_SECONDS, Rehearsal
 from controller.facts import Facts, Missing
-from crds.condition import Accepted, Attached, Condition, ConditionType, Ready, judge, merge
+from controller.last_wake import last_wake
+from crds.condition import Accepted, Condition, ConditionType, Ready, judge, merge
 from crds.v1alpha1.target import ServiceRef
-from crds.v1alpha1.traffichold import LastWake, Phase, TrafficHoldStatus
+from crds.v1alpha1.traffichold import Phase, TrafficHoldStatus
 
 REQUEST_LAG = timedelta(minutes=15)
 """How far lastRequestTime may lag while nothing else changes. It is exact when a phase begins."""
@@ -35,12 +37,13 @@ def phase(replicas: int, ready: int, pending: int, *, idle: bool) -> Phase:
     return Phase.IDLE if idle else Phase.WARM
 
 
-def status(
+def status(  # noqa: PLR0913 - all that a status tells
     facts: Facts,
     judged: Judgements,
     *,
     replicas: int,
     idle: bool,
+    rehearsal: Rehearsal | None = None,
     now: datetime,
 ) -> TrafficHoldStatus:
     """Return the status that a TrafficHold should have, with so many replicas asked for."""
@@ -59,8 +62,9 @@ def status(
         phase=phase(replicas, facts.ready_endpoints, pending, idle=idle) if is_held else None,
         pending=demand.pending if demand else None,
         last_request_time=_last_request(facts, now),
-        last_wake=_last_wake(current.last_wake, demand.last_wake if demand else None),
+        last_wake=last_wake(current.last_wake, demand.last_wake if demand else None),
         services=services if is_held else None,
+        dry_run=rehearsal.told() if rehearsal else None,
     )
 
 
@@ -90,7 +94,10 @@ def write_in(current: TrafficHoldStatus, wanted: TrafficHoldStatus, age: float) 
     before, after = current.last_request_time, wanted.last_request_time
     if after and (before is None or after - before > REQUEST_LAG):
         return 0.0
-    return None
+    saved = (wanted.dry_run.saved if wanted.dry_run else 0.0) - (
+        current.dry_run.saved if current.dry_run else 0.0
+    )
+    return 0.0 if saved >= LOOK_SECONDS else None
 
 
 def _last_request(facts: Facts, now: datetime) -> datetime | None:
@@ -100,22 +107,6 @@ def _last_request(facts: Facts, now: datetime) -> datetime | None:
     return last.replace(microsecond=0)
 
 
-def _last_wake(current: LastWake | None, told: LastWake | None) -> LastWake | None:
-    """Return the later one; a new leader may be told of the current one by another witness."""
-    if told is None:
-        return current
-    if current and told.outcome is current.outcome:
-        over = current.at + timedelta(seconds=current.duration)
-        if told.at <= over:
-            return current
-    if current and told.at < current.at.replace(microsecond=0):
-        return current
-    # As it will be read back, so that the two are equal.
-    return LastWake(
-        at=told.at.replace(microsecond=0), duration=round(told.duration, 3), outcome=told.outcome
-    )
-
-
 def _substance(status: TrafficHoldStatus) -> object:
     """Leave out what may lag, and times that follow from the rest."""
     return (
@@ -123,6 +114,7 @@ def _substance(status: TrafficHoldStatus) -> object:
         status.phase,
         status.services,
         status.last_wake,
+        (dry := status.dry_run) and (dry.since, dry.asleep, dry.sleeps, dry.requests),
         {condition.type: _gist(condition) for condition in status.conditions},
     )
 
@@ -130,8 +122,6 @@ def _substance(status: TrafficHoldStatus) -> object:
 def _gist(condition: Condition) -> object:
     # How many proxies there are is told as of the last write: each one that comes or goes would
     # have all statuses written.
-    is_of_all = (
-        condition.type == ConditionType.ATTACHED and condition.reason != Attached.NOT_READY_COUNTED
-    )
+    is_of_all = condition.type == ConditionType.ATTACHED and condition.reason not in OF_ONE
     message = "" if is_of_all else condition.message
     return condition.status, condition.reason, message, condition.observed_generation

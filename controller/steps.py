@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from controller import events
 from controller.autoscaler import Autoscaling, Write
+from controller.dry_run import Rehearsal
 from controller.events import Event
 from controller.facts import Facts
 from controller.sleep import Reason
@@ -51,6 +52,8 @@ class Plan:
     """Seconds until time alone may change the plan."""
     reason: Reason | None = field(default=None, compare=False)
     """Why the workload is put to sleep, or why not; nothing follows from it."""
+    rehearsal: Rehearsal | None = field(default=None, compare=False)
+    """What would have been until now, to be remembered."""
 
     @property
     def is_empty(self) -> bool:
@@ -66,11 +69,11 @@ def removals(scaled: Autoscaling) -> tuple[Removal, ...]:
 def with_status(made: Plan, facts: Facts, wanted: TrafficHoldStatus) -> Plan:
     """Return a plan that also brings about a status, if that is worth a write."""
     current = facts.hold.status
-    told = tuple(events.changes(current, wanted, dry_run=facts.hold.spec.dry_run))
+    told = tuple(events.changes(current, wanted))
     due = write_in(current, wanted, facts.status_age)
     if due is None:
         return made
     if due > 0:
         again = due if made.again_after is None else min(due, made.again_after)
         return replace(made, again_after=again)
-    return replace(made, status=wanted, events=told)
+    return replace(made, status=wanted, events=(*made.events, *told))

@@ -80,6 +80,8 @@ class Term:
             ),
             parts.control,
         )
+        self.looks = holds.looks
+        """What was found when each TrafficHold was looked at last."""
         policies = PolicyReconciler(kube, informers, world, self._targets, parts.protected)
         timed = parts.control.timed
         self.holds: Queue[Key] = Queue(

@@ -107,12 +107,15 @@ class Triggers:
         old, new = (Workload.read(item) if item else None for item in (change.old, change.new))
         target = TargetKey(kind.group, kind.kind, *change.key)
         self._holds(self._world.holds_on(target))
-        if old and new and _looks_the_same(old, new):
+        looks_the_same = old and new and _looks_the_same(old, new)
+        if old and new and looks_the_same and (old.replicas == 0) == (new.replicas == 0):
             return
+        # Those of its neighbours too: with it up a Service has endpoints that are not theirs.
         for workload in filter(None, (old, new)):
             for service in self._world.services_of(target.namespace, workload.pod_labels or {}):
                 self._holds(self._world.holds_of(service))
-        self._wants.want_policies()
+        if not looks_the_same:
+            self._wants.want_policies()
 
     def _service(self, change: Change) -> None:
         for item in filter(None, (change.old, change.new)):

@@ -84,6 +84,11 @@ class World:
                 if hold_services(hold) is None:
                     yield hold
 
+    def neighbours(self, service: Service, target: TargetKey) -> tuple[Workload, ...]:
+        """Return what a Service leads to beside a workload, of the kinds that are watched."""
+        behind = (each for each in self._behind(service) if not each.is_part)
+        return tuple(sorted((e for e in behind if e.key != target), key=lambda each: each.key))
+
     def holds_on(self, target: TargetKey) -> list[Object]:
         """Return the TrafficHolds with a target."""
         return self._informers.holds.store.objects_by("target", target)
@@ -131,7 +136,14 @@ class World:
         return self._informers.rules.store.objects_by("owner", uid)
 
     def _selected(self, service: Service) -> Iterator[TargetKey]:
-        """Return the workloads that a Service leads to."""
+        """Return the keys of the workloads that a Service leads to."""
+        yield from (workload.key for workload in self._behind(service))
+        for target, labels in self.learned.items():
+            if target.namespace == service.namespace and selects(service.selector, labels):
+                yield target
+
+    def _behind(self, service: Service) -> Iterator[Workload]:
+        """Return the workloads with a template whose pods a Service selects."""
         pair = min(service.selector.items(), default=None)
         if pair is None:
             return
@@ -139,10 +151,7 @@ class World:
             for item in informer.store.objects_by("pods", (service.namespace, *pair)):
                 workload = Workload.read(item)
                 if selects(service.selector, workload.pod_labels or _NO_LABELS):
-                    yield workload.key
-        for target, labels in self.learned.items():
-            if target.namespace == service.namespace and selects(service.selector, labels):
-                yield target
+                    yield workload
 
     def _workloads(self, target: TargetKey) -> Store | None:
         informer = self._informers.workloads.get(KindKey(target.group, target.kind))

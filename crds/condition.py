@@ -50,7 +50,7 @@ class Accepted(StrEnum):
     SERVICE_UNSUPPORTED = "ServiceUnsupported"
     """Headless, ExternalName or without a selector: Envoy's endpoint count says nothing."""
     SERVICE_CONFLICT = "ServiceConflict"
-    """An older TrafficHold holds the same Service, or other workloads are behind it too."""
+    """An older TrafficHold holds the same Service."""
 
 
 class Attached(StrEnum):
@@ -63,11 +63,13 @@ class Attached(StrEnum):
     """Some proxies have not taken the filter yet."""
     NO_PROXIES = "NoProxies"
     PROXY_TOO_OLD = "ProxyTooOld"
-    """Some proxies' Envoy cannot tell that a cluster has no endpoint."""
+    """Some proxies' Envoy would reject the gate, and are not given it."""
     HOLD_SERVER_HIDDEN = "HoldServerHidden"
     """A Sidecar resource hides the hold servers from some proxies."""
     NOT_READY_COUNTED = "NotReadyCounted"
     """Endpoints that are not ready reach Envoy, by a DestinationRule that is the user's own."""
+    SUBSET_NOT_HELD = "SubsetNotHeld"
+    """A subset leads to the workload alone, and other workloads behind its Service are up."""
     UNVERIFIED = "Unverified"
     """What the proxies have cannot be seen."""
 

@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from e2e.stack import jaeger as jaegers
 from e2e.stack.api import Api, parse
+from e2e.stack.binaries import obtain
 from e2e.stack.k3s import K3sError, k3s
 from e2e.stack.keda.installation import Keda
 from e2e.stack.kubeconfig import KubeconfigError
@@ -21,6 +23,7 @@ from local.envoy import EnvoyError
 _STACK = pytest.StashKey[Stack]()
 _LACK = pytest.StashKey[str]()
 _LACK_OF_KEDA = pytest.StashKey[str]()
+_LACK_OF_JAEGER = pytest.StashKey[str]()
 _SINCE = pytest.StashKey[float]()
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
@@ -65,6 +68,11 @@ def pytest_collection_finish(session):
                 prepare_keda()
             except MissingError as error:
                 config.stash[_LACK_OF_KEDA] = str(error)
+        if any("jaeger" in item.fixturenames for item in session.items if _needs_stack(item)):
+            try:
+                obtain(jaegers.PROGRAM)
+            except MissingError as error:
+                config.stash[_LACK_OF_JAEGER] = str(error)
 
 
 def pytest_runtest_setup(item):
@@ -102,6 +110,17 @@ def keda(request, stack) -> Keda:
         (pytest.fail if config.option.stack_required else pytest.skip)(reason)
     stack.keda.install()
     return stack.keda
+
+
+@pytest.fixture(scope="session")
+def jaeger(request, stack) -> jaegers.Jaeger:
+    """Jaeger in the stack, from the first test on that asks for it; it goes with the stack."""
+    config = request.config
+    if reason := config.stash.get(_LACK_OF_JAEGER, None):
+        (pytest.fail if config.option.stack_required else pytest.skip)(reason)
+    started = jaegers.Jaeger(stack.children)
+    started.child.wait()
+    return started
 
 
 @pytest.fixture(scope="session")

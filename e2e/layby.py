@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -22,15 +23,16 @@ SETTINGS = {
 }
 
 
-def install(api: Api) -> None:
-    """Install it as its manifests say; return when all of it is ready."""
+def install(api: Api, settings: Mapping[str, str] | None = None) -> None:
+    """Install it as its manifests say, with further settings; return when all of it is ready."""
+    settings = {**SETTINGS, **(settings or {})}
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         api.apply(_documents(path))
     api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     for path in sorted((ROOT / "deploy" / "manifests").glob("*.yaml")):
-        api.apply([_runnable(document) for document in _documents(path)])
+        api.apply([_runnable(document, settings) for document in _documents(path)])
     for name in ("layby-extproc", "layby-controller"):
-        assert until(lambda name=name: _ready(api, name), READY_WITHIN), f"{name} is not ready"
+        assert until(partial(_ready, api, name), READY_WITHIN), f"{name} is not ready"
 
 
 def kill_one(command: str, number: int) -> int:
@@ -54,16 +56,20 @@ def _documents(path: Path) -> list[Manifest]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
-def _runnable(document: Manifest) -> Manifest:
+def _runnable(document: Manifest, settings: Mapping[str, str]) -> Manifest:
     """Have a Deployment run the checkout: the process kubelet runs commands, not images."""
     if document["kind"] == "Deployment":
         for container in document["spec"]["template"]["spec"]["containers"]:
             container["command"] = COMMAND
-            others = [each for each in container["env"] if each["name"] not in SETTINGS]
-            container["env"] = [*others, *({"name": k, "value": v} for k, v in SETTINGS.items())]
+            others = [each for each in container["env"] if each["name"] not in settings]
+            container["env"] = [*others, *({"name": k, "value": v} for k, v in settings.items())]
     return document
 
 
 def _ready(api: Api, name: str) -> bool:
+    """Whether all replicas are ready, and none is left that has other settings."""
     found = api.get("apps/v1", "Deployment", name, NAMESPACE)
-    return bool(found.get("status", {}).get("readyReplicas") == found["spec"]["replicas"])
+    status, wanted = found.get("status", {}), found["spec"]["replicas"]
+    told = (status.get("readyReplicas"), status.get("updatedReplicas"), status.get("replicas"))
+    is_current = status.get("observedGeneration") == found["metadata"]["generation"]
+    return bool(is_current and told == (wanted, wanted, wanted))

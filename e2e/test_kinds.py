@@ -13,6 +13,7 @@ from e2e.workloads.kinds import Kind, controlled
 WITHIN = 20.0
 ASLEEP_WITHIN = 40.0
 """Nothing goes to sleep until the controller has heard from all hold servers for a while."""
+RETRIED_WITHIN = 60.0
 ROLLOUT = Kind("argoproj.io", "v1alpha1", "Rollout")
 FLEET = Kind("e2e.layby.dev", "v1", "Fleet")
 FAST = {PROBE_PERIOD: "20ms"}
@@ -162,13 +163,15 @@ def test_a_quota_with_room_for_some_replicas_refuses_nobody(stack, apply, held, 
     assert 200 == stack.gateway.get(host).status
 
 
-@pytest.mark.xfail(reason="nobody reads Events yet", strict=True)
 def test_a_stateful_set_that_no_quota_has_room_for_is_told(stack, apply, held, known, host):
     """It has no condition that would say so, only events."""
     apply(quota(0))
-    held(manifests.stateful_set("web", annotations=FAST), hold={"timeout": "5s"})
+    held(manifests.stateful_set("web", annotations=FAST))
     known()
     assert "exceeded quota" in refusal(stack, host)
+    apply(quota(1))
+    # The StatefulSet controller tries again later and later.
+    assert until(lambda: 200 == stack.gateway.get(host).status, RETRIED_WITHIN)
 
 
 def test_an_image_that_is_put_right_is_noticed(stack, apply, held, known, pods, host):

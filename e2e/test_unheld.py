@@ -12,7 +12,6 @@ from e2e.workloads import manifests
 from e2e.workloads.held import PROBE, is_known, reason
 
 WITHIN = 20.0
-SOON = 3.0
 FAST = {PROBE_PERIOD: "20ms"}
 HOLD_SERVERS = f"layby-extproc.{layby.NAMESPACE}.svc.cluster.local"
 
@@ -132,12 +131,43 @@ def test_a_headless_service_is_left_alone_and_stalls_nobody(stack, apply, namesp
     assert reply.seconds < 1
 
 
-@pytest.mark.xfail(reason="nobody looks for other workloads behind a Service yet", strict=True)
-def test_a_service_with_another_workload_behind_it_is_not_said_to_be_held(stack, apply, namespace):
-    """Its endpoints are the other's too: a subset of the sleeping one looks ready, and is not."""
-    versions = [version("one", 1), version("two", 0)]
-    apply([*versions, manifests.service("web"), manifests.hold("two")])
-    assert until(lambda: "ServiceConflict" == reason(stack.api, namespace, "two", "Accepted"), SOON)
+def test_a_subset_of_a_service_with_another_workload_behind_it_is_not_said_to_be_held(
+    stack, apply, namespace, host, service
+):
+    """The Service has ready endpoints, the subset of the sleeping one has none."""
+    apply(
+        [
+            version("one", 1),
+            version("two", 0),
+            manifests.service("web"),
+            subset("two", service),
+            manifests.hold("two"),
+            manifests.gateway("web", [host], GATEWAY_LABELS, stack.gateway.address),
+            manifests.split(
+                "web", host, "web", [{"host": service, "port": {"number": 80}, "subset": "two"}]
+            ),
+        ]
+    )
+    assert until(lambda: "SubsetNotHeld" == reason(stack.api, namespace, "two", "Attached"), WITHIN)
+    # Its requests would find nobody, so that it is woken at once.
+    assert until(lambda: 200 == stack.gateway.get(host).status, WITHIN)
+    assert stack.gateway.get(host).json()["pod"].startswith("two-")
+    stack.api.scale("one", 0, namespace)
+    assert until(lambda: "Attached" == reason(stack.api, namespace, "two", "Attached"), WITHIN)
+    stack.api.scale("two", 0, namespace)
+    cluster = f"outbound|80|two|{service}"
+    assert until(lambda: not stack.gateway.endpoints(cluster), WITHIN)
+    assert 200 == stack.gateway.get(host).status
+
+
+def subset(name: str, host: str) -> manifests.Manifest:
+    """Describe a DestinationRule with a subset of the pods of one version."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "versions"},
+        "spec": {"host": host, "subsets": [{"name": name, "labels": {"version": name}}]},
+    }
 
 
 def version(name: str, replicas: int) -> manifests.Manifest:

@@ -152,6 +152,10 @@ class Throttler:
         """How many requests wait, for one workload or for all."""
         return self._queue.pending(key)
 
+    def sheds(self, key: WorkloadKey) -> int:
+        """How many requests for a workload were refused for want of a place."""
+        return self._queue.sheds(key)
+
     def waited_for(self) -> list[WorkloadKey]:
         """Return the workloads that somebody waits for."""
         return self._queue.waited_for()

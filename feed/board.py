@@ -4,17 +4,22 @@ Pure: `now` is monotonic seconds. Must not know how reports come.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from math import inf
 from typing import NamedTuple
+
+from feed.start import Start, latest
 
 STALE_SECONDS = 5.0
 """A hold server says something every two; one that has been silent for so long is not known."""
 YOUNG_SECONDS = 20.0
 """An account younger than that may not know of all requests in flight: Envoy names those that last
 every few seconds only, and tells one hold server."""
+
+_RESTART_SECONDS = 1.0
+"""An account that began so much later than the last one from there is another one."""
 
 
 class HoldName(NamedTuple):
@@ -43,11 +48,13 @@ class Wake:
         at: when the request came that began it, in seconds since 1970.
         duration: seconds from then until it had ended.
         outcome: how it ended.
+        reason: why it failed.
     """
 
     at: float
     duration: float
     outcome: WakeOutcome
+    reason: str = ""
 
     @property
     def ended(self) -> float:
@@ -70,7 +77,7 @@ class Wake:
         else:
             end = max(self, other, key=lambda wake: wake.ended)
         at = min(self.at, other.at)
-        return Wake(at, end.ended - at, end.outcome)
+        return Wake(at, end.ended - at, end.outcome, end.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,9 @@ class Share:
         last_request: when the last one came; None if none has.
         waking: whether the workload is being woken.
         last_wake: the latest wake that has ended.
+        requests: how many have been opened since the account began.
+        sheds: how many were refused for want of a place since then.
+        start: the latest cold start, if it goes on or has just ended.
     """
 
     pending: int = 0
@@ -92,6 +102,9 @@ class Share:
     last_request: float | None = None
     waking: bool = False
     last_wake: Wake | None = None
+    requests: int = 0
+    sheds: int = 0
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,8 @@ class Board:
 
     def __init__(self) -> None:
         self._reports: dict[str, _Report] = {}
+        self._ended: dict[HoldName, tuple[int, int]] = {}
+        """What hold servers had counted that are gone, so that sums do not fall."""
         self._expected: frozenset[str] | None = None
         self._lost_at: float | None = None
 
@@ -113,7 +128,7 @@ class Board:
         """These are the hold servers there are; the parts of all others are dropped."""
         self._expected = frozenset(replicas)
         for replica in self._reports.keys() - self._expected:
-            del self._reports[replica]
+            self._keep_counts(self._reports.pop(replica))
             # Its Envoys have yet to tell another about the requests that are in flight.
             self._lost_at = now
 
@@ -121,7 +136,11 @@ class Board:
         self, replica: str, shares: Mapping[HoldName, Share], account_age: float, now: float
     ) -> None:
         """A hold server reports; a report is whole, and replaces its last one."""
-        self._reports[replica] = _Report(shares, now, now - account_age)
+        last = self._reports.get(replica)
+        began_at = now - account_age
+        if last is not None and began_at - last.began_at > _RESTART_SECONDS:
+            self._keep_counts(last)
+        self._reports[replica] = _Report(shares, now, began_at)
 
     def complete(self, now: float) -> bool:
         """Whether the sum is the whole: every hold server has been heard, and for long enough."""
@@ -152,7 +171,17 @@ class Board:
 
     def total(self, hold: HoldName) -> Share:
         """The sum over all hold servers, as last heard."""
-        return combined([r.shares[hold] for r in self._reports.values() if hold in r.shares])
+        total = combined([r.shares[hold] for r in self._reports.values() if hold in r.shares])
+        if hold not in self._ended:
+            return total
+        requests, sheds = self._ended[hold]
+        return replace(total, requests=total.requests + requests, sheds=total.sheds + sheds)
+
+    def _keep_counts(self, report: _Report) -> None:
+        """Remember what a hold server has counted that is gone, or has begun anew."""
+        for hold, share in report.shares.items():
+            requests, sheds = self._ended.get(hold, (0, 0))
+            self._ended[hold] = (requests + share.requests, sheds + share.sheds)
 
 
 def combined(shares: Sequence[Share]) -> Share:
@@ -165,6 +194,9 @@ def combined(shares: Sequence[Share]) -> Share:
         max(times, default=None),
         any(share.waking for share in shares),
         _latest([share.last_wake for share in shares if share.last_wake]),
+        sum(share.requests for share in shares),
+        sum(share.sheds for share in shares),
+        latest([share.start for share in shares if share.start]),
     )
 
 
@@ -173,4 +205,5 @@ def _latest(wakes: Sequence[Wake]) -> Wake | None:
     if not wakes:
         return None
     last = max(wakes, key=lambda wake: wake.at)
-    return reduce(Wake.merged, (wake for wake in wakes if wake.overlaps(last)))
+    # One of no sensible length does not even overlap itself.
+    return reduce(Wake.merged, [wake for wake in wakes if wake.overlaps(last)] or [last])

@@ -20,7 +20,7 @@ class Report(_message.Message):
     def __init__(self, account_age_seconds: _Optional[float] = ..., holds: _Optional[_Iterable[_Union[HoldDemand, _Mapping]]] = ...) -> None: ...
 
 class HoldDemand(_message.Message):
-    __slots__ = ("namespace", "name", "pending", "in_flight", "rate", "last_request_age_seconds", "waking", "last_wake")
+    __slots__ = ("namespace", "name", "pending", "in_flight", "rate", "last_request_age_seconds", "waking", "last_wake", "requests", "sheds", "cold_start")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,9 @@ class HoldDemand(_message.Message):
     LAST_REQUEST_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     WAKING_FIELD_NUMBER: _ClassVar[int]
     LAST_WAKE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    SHEDS_FIELD_NUMBER: _ClassVar[int]
+    COLD_START_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     name: str
     pending: int
@@ -37,10 +40,13 @@ class HoldDemand(_message.Message):
     last_request_age_seconds: float
     waking: bool
     last_wake: Wake
-    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., pending: _Optional[int] = ..., in_flight: _Optional[int] = ..., rate: _Optional[float] = ..., last_request_age_seconds: _Optional[float] = ..., waking: _Optional[bool] = ..., last_wake: _Optional[_Union[Wake, _Mapping]] = ...) -> None: ...
+    requests: int
+    sheds: int
+    cold_start: ColdStart
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., pending: _Optional[int] = ..., in_flight: _Optional[int] = ..., rate: _Optional[float] = ..., last_request_age_seconds: _Optional[float] = ..., waking: _Optional[bool] = ..., last_wake: _Optional[_Union[Wake, _Mapping]] = ..., requests: _Optional[int] = ..., sheds: _Optional[int] = ..., cold_start: _Optional[_Union[ColdStart, _Mapping]] = ...) -> None: ...
 
 class Wake(_message.Message):
-    __slots__ = ("at", "duration_seconds", "outcome")
+    __slots__ = ("at", "duration_seconds", "outcome", "reason")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[Wake.Outcome]
@@ -54,7 +60,45 @@ class Wake(_message.Message):
     AT_FIELD_NUMBER: _ClassVar[int]
     DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     at: float
     duration_seconds: float
     outcome: Wake.Outcome
-    def __init__(self, at: _Optional[float] = ..., duration_seconds: _Optional[float] = ..., outcome: _Optional[_Union[Wake.Outcome, str]] = ...) -> None: ...
+    reason: str
+    def __init__(self, at: _Optional[float] = ..., duration_seconds: _Optional[float] = ..., outcome: _Optional[_Union[Wake.Outcome, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ColdStart(_message.Message):
+    __slots__ = ("at", "scaled", "scheduled", "started", "ready", "seen", "released", "ending", "duration_seconds", "winner", "reason")
+    class Ending(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ENDING_UNSPECIFIED: _ClassVar[ColdStart.Ending]
+        READY: _ClassVar[ColdStart.Ending]
+        FAILED: _ClassVar[ColdStart.Ending]
+        ABANDONED: _ClassVar[ColdStart.Ending]
+    ENDING_UNSPECIFIED: ColdStart.Ending
+    READY: ColdStart.Ending
+    FAILED: ColdStart.Ending
+    ABANDONED: ColdStart.Ending
+    AT_FIELD_NUMBER: _ClassVar[int]
+    SCALED_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    ENDING_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    at: float
+    scaled: float
+    scheduled: float
+    started: float
+    ready: float
+    seen: float
+    released: float
+    ending: ColdStart.Ending
+    duration_seconds: float
+    winner: str
+    reason: str
+    def __init__(self, at: _Optional[float] = ..., scaled: _Optional[float] = ..., scheduled: _Optional[float] = ..., started: _Optional[float] = ..., ready: _Optional[float] = ..., seen: _Optional[float] = ..., released: _Optional[float] = ..., ending: _Optional[_Union[ColdStart.Ending, str]] = ..., duration_seconds: _Optional[float] = ..., winner: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

@@ -33,6 +33,7 @@ class HoldServers:
         self._board = Board()
         self._feed = Listener(self._board, self._look)
         self._listeners: list[Callable[[HoldName], None]] = []
+        self._watched: set[HoldName] = set()
         self._told: dict[HoldName, object] = {}
         self._complete = False
 
@@ -55,6 +56,10 @@ class HoldServers:
     def subscribe(self, listener: Callable[[HoldName], None]) -> None:
         """Have a listener told of what has begun or ended for a hold; not of each request."""
         self._listeners.append(listener)
+
+    def watch(self, hold: HoldName, *, on: bool) -> None:
+        """Have listeners told of a hold's requests too, or no longer: only of one that is quiet."""
+        (self._watched.add if on else self._watched.discard)(hold)
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -84,7 +89,11 @@ class HoldServers:
         holds = self._board.holds()
         for hold in holds | self._told.keys():
             total = self._board.total(hold)
-            state = (total.pending > 0, total.in_flight > 0, total.waking, total.last_wake)
+            over = total.start if total.start and total.start.ending else None
+            state = (
+                *(total.pending > 0, total.in_flight > 0, total.waking, total.last_wake, over),
+                *(total.sheds, total.requests if hold in self._watched else None),
+            )
             if self._told.get(hold) != state or complete != self._complete:
                 self._told[hold] = state
                 for listener in self._listeners:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from feed import feed_pb2 as pb
 from feed.board import HoldName, Share, Wake, WakeOutcome
+from feed.start import heard, said
 
 _OUTCOMES = {
     WakeOutcome.SUCCEEDED: pb.Wake.SUCCEEDED,
@@ -34,6 +35,9 @@ def shares_of(report: pb.Report, now: float) -> dict[HoldName, Share]:
             now - demand.last_request_age_seconds,
             demand.waking,
             _heard(demand),
+            demand.requests,
+            demand.sheds,
+            heard(demand.cold_start),
         )
         for demand in report.holds
     }
@@ -50,11 +54,16 @@ def _said(hold: HoldName, share: Share, now: float) -> pb.HoldDemand | None:
         rate=share.rate,
         last_request_age_seconds=now - share.last_request,
         waking=share.waking,
+        requests=share.requests,
+        sheds=share.sheds,
     )
+    if share.start:
+        demand.cold_start.CopyFrom(said(share.start))
     if wake := share.last_wake:
         demand.last_wake.at = wake.at
         demand.last_wake.duration_seconds = wake.duration
         demand.last_wake.outcome = _OUTCOMES[wake.outcome]
+        demand.last_wake.reason = wake.reason
     return demand
 
 
@@ -62,4 +71,4 @@ def _heard(demand: pb.HoldDemand) -> Wake | None:
     """None too for an outcome that a newer hold server knows and this one does not."""
     wake = demand.last_wake
     outcome = _MEANT.get(wake.outcome)
-    return Wake(wake.at, wake.duration_seconds, outcome) if outcome else None
+    return Wake(wake.at, wake.duration_seconds, outcome, wake.reason) if outcome else None

@@ -1,4 +1,7 @@
-"""The access log by which hold servers learn of demand: requests that begin, go on and end.
+"""The log by which hold servers learn of demand: requests that begin, go on and end upstream.
+
+It is the router's own upstream log. The connection manager's logs have one set of options for all
+of them: entries for beginnings would double everybody's logs.
 
 Must not know who counts them.
 """
@@ -11,16 +14,16 @@ from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
     CommonGrpcAccessLogConfig,
     HttpGrpcAccessLogConfig,
 )
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
-    HttpConnectionManager,
-    HttpConnectionManagerHcmAccessLogOptions,
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import (
+    Router,
+    RouterUpstreamAccessLogOptions,
 )
 from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.google.protobuf import Any
 
 CLUSTER_TAG = "layby.cluster"
-"""The tag that names the cluster: Envoy's own field for that is empty when a request begins,
-and later holds the name for statistics, to which istiod adds a semicolon."""
+"""The tag that names the cluster: Envoy's own field for that may hold the name for statistics, to
+which istiod adds a semicolon."""
 LOG_NAME = "layby"
 
 
@@ -38,19 +41,15 @@ def demand_log(cluster_name: str, flush_seconds: float) -> AccessLog:
     return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))
 
 
-def log_options(interval_seconds: float) -> HttpConnectionManagerHcmAccessLogOptions:
-    """Return when entries are made: at the beginning, every `interval_seconds`, at the end."""
-    return HttpConnectionManagerHcmAccessLogOptions(
-        flush_access_log_on_new_request=True,
-        access_log_flush_interval=timedelta(seconds=interval_seconds),
-    )
+def logging_router(cluster_name: str, *, flush_seconds: float, interval_seconds: float) -> Router:
+    """Return the router's part: what to merge into one that is there already.
 
-
-def logging_manager(
-    cluster_name: str, *, flush_seconds: float, interval_seconds: float
-) -> HttpConnectionManager:
-    """Return what to merge into a connection manager that is there already."""
-    return HttpConnectionManager(
-        access_log=[demand_log(cluster_name, flush_seconds)],
-        access_log_options=log_options(interval_seconds),
+    Entries are made when a request has its connection, every `interval_seconds`, and at its end.
+    """
+    return Router(
+        upstream_log=[demand_log(cluster_name, flush_seconds)],
+        upstream_log_options=RouterUpstreamAccessLogOptions(
+            flush_upstream_log_on_upstream_stream=True,
+            upstream_log_flush_interval=timedelta(seconds=interval_seconds),
+        ),
     )

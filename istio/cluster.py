@@ -45,17 +45,19 @@ def hold_cluster(
     name: str,
     endpoints: Sequence[Endpoint],
     *,
+    by_name: bool = False,
     keepalive_interval_seconds: float = 2.0,
     keepalive_timeout_seconds: float = 1.0,
 ) -> Cluster:
     """Return the cluster of the hold servers: HTTP/2, quick to notice one that is frozen.
 
     A dead server closes its connection. A frozen one only leaves a ping unanswered, which takes
-    up to the interval and the timeout together, and its kernel accepts the next connection.
+    up to the interval and the timeout together, and its kernel accepts the next connection. With
+    `by_name` hosts may be DNS names, each of all the servers behind it.
     """
     return Cluster(
         name=name,
-        type=ClusterDiscoveryType.STATIC,
+        type=ClusterDiscoveryType.STRICT_DNS if by_name else ClusterDiscoveryType.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=unbounded_breakers(),
         outlier_detection=_ejection(),

@@ -10,14 +10,19 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import KeepaliveSettings
 from envoy_data_plane.google.protobuf import Any
 
-from istio.accesslog import logging_manager
+from istio.accesslog import logging_router
 from istio.cluster import http2_upstream
 from istio.gate import gate
-from istio.mesh import Context, MeshGate
+from istio.mesh import Attach, Context, MeshGate
 from istio.protojson import to_dict
 
 MANAGER = "envoy.filters.network.http_connection_manager"
+ROUTER = "envoy.filters.http.router"
 REVISION_LABEL = "istio.io/rev"
+NEW_ENOUGH = r"^(1\.(29|[3-9][0-9]|[1-9][0-9]{2,})|[2-9]|[1-9][0-9]|[^0-9])"
+"""The versions of Istio whose proxies get the gate: from 1.29 on, and those of another spelling. An
+Envoy before 1.37 rejects its access log, and with that the whole listener: a proxy that is started
+anew would have none."""
 LOG_FLUSH_SECONDS = 0.5
 LOG_INTERVAL_SECONDS = 5.0
 """How often a request that goes on is logged again; see `FORGOTTEN_AFTER` of the hold server."""
@@ -39,8 +44,8 @@ def envoy_filter(mesh: MeshGate) -> dict[str, object]:
         "priority": mesh.gate_priority,
         "configPatches": [
             *(_before_router(context, part) for context in contexts for part in filters),
-            *(_logging(context, mesh.cluster_name) for context in contexts),
-            *(_keepalive(context, mesh) for context in contexts),
+            *(_logging(context, mesh.cluster_name) for context in Attach.ALL.contexts),
+            *(_keepalive(context, mesh) for context in Attach.ALL.contexts),
         ],
     }
     if mesh.gate_selector:
@@ -54,24 +59,24 @@ def envoy_filter(mesh: MeshGate) -> dict[str, object]:
 
 
 def _before_router(context: Context, value: dict[str, object]) -> dict[str, object]:
-    router = {"name": MANAGER, "subFilter": {"name": "envoy.filters.http.router"}}
-    return {
-        "applyTo": "HTTP_FILTER",
-        "match": {"context": context, "listener": {"filterChain": {"filter": router}}},
-        "patch": {"operation": "INSERT_BEFORE", "value": value},
-    }
+    return _at_router(context, {"operation": "INSERT_BEFORE", "value": value})
 
 
 def _logging(context: Context, cluster_name: str) -> dict[str, object]:
-    """Add the demand log to whatever else the connection manager logs."""
-    manager = logging_manager(
+    """Add the demand log to the router, whoever is held: idleness counts everybody's requests."""
+    router = logging_router(
         cluster_name, flush_seconds=LOG_FLUSH_SECONDS, interval_seconds=LOG_INTERVAL_SECONDS
     )
-    value = {"name": MANAGER, "typed_config": to_dict(Any.pack(manager))}
+    value = {"name": ROUTER, "typed_config": to_dict(Any.pack(router))}
+    return _at_router(context, {"operation": "MERGE", "value": value})
+
+
+def _at_router(context: Context, patch: dict[str, object]) -> dict[str, object]:
+    router = {"name": MANAGER, "subFilter": {"name": ROUTER}}
     return {
-        "applyTo": "NETWORK_FILTER",
-        "match": {"context": context, "listener": {"filterChain": {"filter": {"name": MANAGER}}}},
-        "patch": {"operation": "MERGE", "value": value},
+        "applyTo": "HTTP_FILTER",
+        "match": _match(context, listener={"filterChain": {"filter": router}}),
+        "patch": patch,
     }
 
 
@@ -88,6 +93,11 @@ def _keepalive(context: Context, mesh: MeshGate) -> dict[str, object]:
     cluster = Cluster(typed_extension_protocol_options=http2_upstream(keepalive))
     return {
         "applyTo": "CLUSTER",
-        "match": {"context": context, "cluster": {"name": mesh.cluster_name}},
+        "match": _match(context, cluster={"name": mesh.cluster_name}),
         "patch": {"operation": "MERGE", "value": to_dict(cluster)},
     }
+
+
+def _match(context: Context, **where: object) -> dict[str, object]:
+    """Return what a patch is for: proxies that can have the gate, and a place in them."""
+    return {"context": context, "proxy": {"proxyVersion": NEW_ENOUGH}, **where}

@@ -107,10 +107,14 @@ class MeshGate(BaseModel):
     """How long before any of these."""
 
     @property
+    def hold_host(self) -> str:
+        """The DNS name of the hold servers."""
+        return f"{self.hold_service}.{self.namespace}.svc.{self.domain}"
+
+    @property
     def cluster_name(self) -> str:
         """The Envoy cluster of the hold servers."""
-        host = f"{self.hold_service}.{self.namespace}.svc.{self.domain}"
-        return self.hold_cluster or f"outbound|{self.hold_port}||{host}"
+        return self.hold_cluster or f"outbound|{self.hold_port}||{self.hold_host}"
 
     @property
     def options(self) -> GateOptions:

@@ -66,6 +66,12 @@ class Leader:
         """Whether nobody else can be acting."""
         return self._claim is not None and _now() < self._until
 
+    @property
+    def holder(self) -> str:
+        """Who else led when this one last looked; empty if nobody did."""
+        holder = self._observer.holder
+        return "" if holder == self._deed.identity else holder
+
     async def lead(self, body: Callable[[], Awaitable[None]]) -> None:
         """Run `body` while leading, each time anew, until it returns or this is cancelled.
 

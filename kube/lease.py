@@ -52,6 +52,11 @@ class Observer:
         self._claim: Claim | None = None
         self._seen_at = -math.inf
 
+    @property
+    def holder(self) -> str:
+        """Who held it when it was last seen; empty if nobody did."""
+        return self._claim.holder if self._claim else ""
+
     def free_at(self, claim: Claim, now: float) -> float:
         """Tell when a Lease, which is like this now, may be taken."""
         if claim != self._claim:

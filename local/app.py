@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 from extproc.app import HoldServer
@@ -23,6 +24,10 @@ from local.guard import Guard
 from local.routes import Route, cluster_name
 from local.supervisor import Supervisor
 from local.xds import EndpointDiscovery
+from telemetry.catalogue import METRICS
+from telemetry.clock import Clock
+from telemetry.cold_starts import ColdStarts
+from telemetry.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +52,18 @@ class LocalMesh:
         folder: a private, empty folder for sockets; short, for socket paths are. If its name
             starts with `layby-`, the guard removes it in the end.
         observer: is told what becomes of requests.
+        cold_starts: told how far starts have come, by the observer too; its own by default.
     """
 
-    def __init__(self, config: LocalConfig, folder: Path, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        config: LocalConfig,
+        folder: Path,
+        observer: Observer | None = None,
+        cold_starts: ColdStarts | None = None,
+    ) -> None:
         self.config = config
+        self.cold_starts = cold_starts or ColdStarts(Store(METRICS), Clock(time.monotonic))
         self._folder = folder
         self._guard = Guard(scratch=folder)
         self._endpoints = EndpointDiscovery()
@@ -61,7 +74,12 @@ class LocalMesh:
             key = WorkloadKey(NAMESPACE, workload.name)
             clusters[cluster_name(workload.name)] = key
             self.supervisors[key] = Supervisor(
-                workload, key, endpoints=self._endpoints, envoy=self.envoy, guard=self._guard
+                workload,
+                key,
+                endpoints=self._endpoints,
+                envoy=self.envoy,
+                guard=self._guard,
+                cold_starts=self.cold_starts,
             )
         self.hold = HoldServer(
             self,

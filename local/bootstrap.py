@@ -36,7 +36,6 @@ from envoy_data_plane.envoy.config.core.v3 import (
 )
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
-from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
     HttpConnectionManagerServerHeaderTransformation,
@@ -45,7 +44,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.google.protobuf import Any
 
-from istio.accesslog import demand_log, log_options
+from istio.accesslog import logging_router
 from istio.address import Endpoint, TcpAddress
 from istio.cluster import (
     CONNECT_TIMEOUT,
@@ -191,7 +190,12 @@ def _listener(options: BootstrapOptions) -> Listener:
 
 def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
     """Change as little as possible of a request, and cut none short: it may be parked for long."""
-    router = HttpFilter(name="envoy.filters.http.router", typed_config=Any.pack(Router()))
+    logging = logging_router(
+        options.gate.cluster_name,
+        flush_seconds=options.log_flush_seconds,
+        interval_seconds=options.log_interval_seconds,
+    )
+    router = HttpFilter(name="envoy.filters.http.router", typed_config=Any.pack(logging))
     return HttpConnectionManager(
         stat_prefix="local",
         route_config=RouteConfiguration(
@@ -211,8 +215,6 @@ def _connection_manager(options: BootstrapOptions) -> HttpConnectionManager:
         max_request_headers_kb=MAX_REQUEST_HEADERS_KIB,
         stream_idle_timeout=_NEVER,
         request_timeout=_NEVER,
-        access_log=[demand_log(options.gate.cluster_name, options.log_flush_seconds)],
-        access_log_options=log_options(options.log_interval_seconds),
     )
 
 

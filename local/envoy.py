@@ -28,7 +28,7 @@ WORDS = 5
 ROUTINE = "no configured limit to the number of allowed active downstream connections"
 """What it warns of at each start; it is no cause of death."""
 OLDEST = (1, 37)
-"""The first that can count the endpoints of a request's cluster, which the gate asks for."""
+"""The first that knows all fields of the gate's access log."""
 
 
 class EnvoyError(Exception):

@@ -106,14 +106,17 @@ class Process:
             return "still running"
         return self._with_last_words(f"{ending(code)} {lived}")
 
-    async def start(self) -> TcpAddress:
+    async def start(self, spawned: Callable[[], None] = lambda: None) -> TcpAddress:
         """Start it and wait until it is ready; otherwise leave nothing behind.
+
+        `spawned` is called when it runs, though it is not ready yet.
 
         Raises:
             StartFailure: it cannot be started, ended at once, or is not ready in time.
         """
         try:
             await self._spawn()
+            spawned()
             self._address = await self._until_ready()
         except BaseException:
             await self.stop(_FAILED_GRACE_SECONDS)

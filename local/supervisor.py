@@ -16,6 +16,8 @@ from local.guard import Guard
 from local.process import Process, StartFailure
 from local.routes import cluster_name
 from local.xds import EndpointDiscovery
+from telemetry.cold_start import Mark, Winner
+from telemetry.cold_starts import ColdStarts
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Phase(StrEnum):
 class Supervisor:
     """Runs one workload on demand."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it tells, and by whom it is helped
         self,
         config: WorkloadConfig,
         key: WorkloadKey,
@@ -49,6 +51,7 @@ class Supervisor:
         endpoints: EndpointDiscovery,
         envoy: Envoy,
         guard: Guard,
+        cold_starts: ColdStarts,
     ) -> None:
         self.config = config
         self.phase = Phase.ZERO
@@ -60,6 +63,8 @@ class Supervisor:
         self._endpoints = endpoints
         self._envoy = envoy
         self._guard = guard
+        self._cold_starts = cold_starts
+        self._hold = (key.namespace, key.name)
         self._wanted = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -67,6 +72,7 @@ class Supervisor:
 
     def wake(self) -> None:
         """Somebody waits: start, or if about to stop, do not."""
+        self._cold_starts.begin(self._hold)
         self._wanted.set()
 
     async def run(self, hold: HoldServer) -> None:
@@ -80,9 +86,10 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.phase = Phase.WAKING
+        self._cold_starts.scaled(self._hold, Winner.LAYBY, 1)
         process = Process(self.config, self._guard)
         try:
-            await process.start()
+            await process.start(lambda: self._cold_starts.mark(self._hold, Mark.STARTED))
         except StartFailure as failure:
             self._failed(hold, failure.reason)
             self.phase = Phase.ZERO
@@ -93,7 +100,7 @@ class Supervisor:
             self.wakes += 1
             self.last_wake_seconds = up_at - begun
             self.last_failure = ""
-            log.info("%s is up after %.2f s", self.config.name, self.last_wake_seconds)
+            self._cold_starts.mark(self._hold, Mark.READY)
             was_idle = await self._serve(hold, process)
             ended_early = not was_idle and clock() - up_at < EARLY_END
         finally:
@@ -106,7 +113,10 @@ class Supervisor:
 
     def _failed(self, hold: HoldServer, reason: str) -> None:
         self.last_failure = reason
-        log.warning("%s cannot start: %s", self.config.name, reason)
+        if self._cold_starts.open(self._hold):
+            self._cold_starts.failed(self._hold, reason)
+        else:  # it was up for a moment
+            log.warning("%s cannot start: %s", self.config.name, reason)
         # Whoever asked for this start is told how it ended; the next one asks again.
         self._wanted.clear()
         hold.throttler.start_failed(self._key, reason)
@@ -130,7 +140,10 @@ class Supervisor:
         # Envoy first: whoever is let go finds the endpoint there.
         version = self._endpoints.set_endpoints(self._cluster, [TcpAddress(*process.address)])
         await self._applied(version)
+        self._cold_starts.mark(self._hold, Mark.SEEN)
         hold.throttler.endpoints_changed(self._key, 1)
+        if not hold.throttler.pending(self._key):
+            self._cold_starts.left(self._hold)
         # Those who came while Envoy took the endpoint have it now: nobody asks for another start.
         self._wanted.clear()
 

@@ -62,6 +62,8 @@ class ColdStart:
 
     hold: HoldName
     began: float
+    at: float = 0.0
+    """When it began, in seconds since the epoch."""
     winner: Winner | None = None
     replicas: int = 0
     ended: float | None = None

@@ -4,6 +4,7 @@ Owns which ones are open. Must not know how a workload is started, nor how reque
 """
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from opentelemetry.trace import Span, Tracer
@@ -36,6 +37,7 @@ class ColdStarts:
         self._tracer = tracer
         self._open: dict[HoldName, _Open] = {}
         self._latest: dict[HoldName, ColdStart] = {}
+        self._listeners: list[Callable[[ColdStart], None]] = []
 
     def __repr__(self) -> str:
         return f"<ColdStarts {len(self._open)} open>"
@@ -44,7 +46,8 @@ class ColdStarts:
         """Somebody waits for a workload that is not up. It begins once, until it has ended."""
         if hold in self._open:
             return
-        start = ColdStart(hold, self._clock.now())
+        began = self._clock.now()
+        start = ColdStart(hold, began, self._clock.nanoseconds(began) / 1e9)
         span = None
         if self._tracer is not None:
             span = cold_start_span.begin(start, self._tracer, self._clock)
@@ -98,6 +101,14 @@ class ColdStarts:
         found = self._open.get(hold)
         return found.start if found else None
 
+    def latest(self, hold: HoldName) -> ColdStart | None:
+        """The latest cold start, whether it goes on or is over."""
+        return self._latest.get(hold)
+
+    def subscribe(self, listener: Callable[[ColdStart], None]) -> None:
+        """Have a listener told of each that has ended."""
+        self._listeners.append(listener)
+
     def during(self, hold: HoldName, arrived: float) -> ColdStart | None:
         """The latest cold start, if a request that came at `arrived` can have waited for it."""
         start = self._latest.get(hold)
@@ -129,6 +140,8 @@ class ColdStarts:
                 labels = (*start.hold, stage.name)
                 self._store.observe(COLD_START_STAGE, labels, stage.ended - stage.began)
         _say(start, seconds)
+        for listener in self._listeners:
+            listener(start)
 
 
 def _say(start: ColdStart, seconds: float) -> None:

@@ -85,6 +85,10 @@ class Store:
         """Say which value the last label of a state has now, `labels` being those before it."""
         self._states[metric][labels] = state
 
+    def forget(self, metric: Metric, labels: Labels) -> None:
+        """There is nothing for a gauge to tell of."""
+        self._values[metric].pop(labels, None)
+
     def observe(
         self, metric: Metric, labels: Labels, value: float, exemplar: Exemplar | None = None
     ) -> None:

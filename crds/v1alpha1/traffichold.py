@@ -14,6 +14,7 @@ from crds.model import Model, Timestamp
 from crds.resource import Resource
 from crds.rule import MapBy, not_empty
 from crds.v1alpha1.behaviour import Behaviour
+from crds.v1alpha1.dry_run import DryRun
 from crds.v1alpha1.target import ServiceRef, TargetRef
 
 
@@ -50,6 +51,8 @@ class LastWake(Model):
     """The time from that request until the workload was ready, or was given up."""
     outcome: WakeOutcome
     """How it ended."""
+    reason: Annotated[str, Field(max_length=1024)] | None = None
+    """Why it failed."""
 
 
 _SOME_SERVICE = not_empty(
@@ -85,6 +88,7 @@ class TrafficHoldStatus(Model):
     last_wake: LastWake | None = None
     services: Services | None = None
     """The Services whose requests are held, as listed or found."""
+    dry_run: DryRun | None = None
 
 
 class TrafficHold(Resource):

@@ -30,9 +30,9 @@ async def test_a_hundred_cycles_lose_nothing_and_do_not_flap(stack, apply, names
     assert windows(lost) <= 1, lost
     assert total >= WORKLOADS * EACH
     # Each change is one wake or one sleep. A write that changes nothing is one that came second:
-    # KEDA is told to start what Layby has just started.
+    # KEDA polled, and its cache did not know yet that Layby had started it.
     changes = sum(web.generation - 1 for web in webs)
     writes = len([each for each in scene.scale_writes(stack, namespace) if each.endswith(" 200")])
     sys.stderr.write(f"{writes} writes of the scale for {changes} changes\n")
     assert total <= served, "it was woken for nobody"
-    assert writes <= changes + total
+    assert writes <= changes + total // 5

@@ -44,6 +44,8 @@ class Identity:
     namespace: str
     address: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    version: str = istiod.VERSION
+    """The Istio that it says it is of."""
 
     def node(self) -> dict[str, Any]:
         """Render what istiod reads of it."""
@@ -51,7 +53,7 @@ class Identity:
         metadata = {
             "NAME": self.name,
             "NAMESPACE": self.namespace,
-            "ISTIO_VERSION": istiod.VERSION,
+            "ISTIO_VERSION": self.version,
             "CLUSTER_ID": "Kubernetes",
             "INSTANCE_IPS": self.address,
             "LABELS": dict(self.labels),

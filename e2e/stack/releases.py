@@ -117,7 +117,8 @@ HELM = Tool(
     ),
     {"helm": ("version", "--short")},
 )
-ALL = (ETCD, KUBERNETES, ISTIO, KEDA, HELM)
+JAEGER = Tool("jaeger", {"jaeger-all-in-one": "github.com/jaegertracing/jaeger/cmd/all-in-one"})
+ALL = (ETCD, KUBERNETES, ISTIO, KEDA, HELM, JAEGER)
 
 
 def cache() -> Path:

@@ -109,10 +109,13 @@ class Stack:
                 child.wait()
         self.start_seconds = time.monotonic() - begun
 
-    def add_gateway(self, name: str, labels: Mapping[str, str]) -> Envoy:
+    def add_gateway(
+        self, name: str, labels: Mapping[str, str], version: str = istiod.VERSION
+    ) -> Envoy:
         """Start another gateway. Its `Gateway` must bind to its address: all share a machine."""
         address = f"192.0.2.{_GATEWAYS + len(self.gateways)}"
-        gateway = Envoy(self.children, Identity("router", name, istiod.NAMESPACE, address, labels))
+        identity = Identity("router", name, istiod.NAMESPACE, address, labels, version)
+        gateway = Envoy(self.children, identity)
         self.gateways.append(gateway)
         return gateway
 

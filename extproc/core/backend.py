@@ -36,6 +36,8 @@ class Tally:
     """How many wait for a workload, on all its ports: one tally is shared by their backends."""
 
     waiting: int = 0
+    sheds: int = 0
+    """How many were refused for want of a place."""
 
 
 @dataclass(eq=False, slots=True)

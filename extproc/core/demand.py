@@ -23,12 +23,14 @@ class Demand:
         in_flight: requests that Envoy has open for the workload, those parked among them.
         rate: requests per second over the last minute.
         last_request: when the last request came or was seen open.
+        requests: how many Envoy has opened since the account began.
     """
 
     pending: int
     in_flight: int
     rate: float
     last_request: float
+    requests: int = 0
 
     def is_idle(self, after: float, now: float) -> bool:
         """Whether nothing waits, nothing runs, and nothing came for `after` seconds."""
@@ -42,6 +44,7 @@ class DemandWindow:
         self._open: dict[str, float] = {}
         self._buckets: deque[list[int]] = deque()
         self._last_request = now
+        self._requests = 0
         self.touched = False
         """Whether there has been any demand at all."""
 
@@ -53,6 +56,7 @@ class DemandWindow:
     def started(self, stream: str, now: float) -> None:
         """Envoy opened `stream` for the workload."""
         self._open[stream] = now
+        self._requests += 1
         self.asked(now)
         second = int(now)
         if self._buckets and self._buckets[-1][0] >= second:
@@ -78,7 +82,8 @@ class DemandWindow:
             del self._open[stream]
         self._forget_buckets(int(now))
         rate = sum(count for _, count in self._buckets) / RATE_WINDOW
-        return Demand(pending, len(self._open), rate, self._last_request)
+        in_flight = len(self._open) + pending
+        return Demand(pending, in_flight, rate, self._last_request, self._requests)
 
     def _forget_buckets(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] <= second - RATE_WINDOW:

@@ -54,6 +54,11 @@ class HoldQueue:
         backend = self._backends.get(key)
         return len(backend.waiting) if backend else 0
 
+    def sheds(self, key: WorkloadKey) -> int:
+        """How many requests for a workload, on all its ports, were refused for want of a place."""
+        backend = self._backends.get(key)
+        return backend.tally.sheds if backend else 0
+
     def waited_for(self) -> list[WorkloadKey]:
         """Return the workloads that somebody waits for."""
         return [key for key, backend in self._backends.items() if backend.waiting]
@@ -88,9 +93,10 @@ class HoldQueue:
         hear of them, and the request waits for that.
         """
         backend = self._backends.get(key)
-        if backend is None:
+        if backend is None or backend.workload.rehearsed:
             return UNMANAGED
         if verdict := backend.probed(request) or self._refuse(backend, now):
+            backend.tally.sheds += verdict.outcome is Outcome.SHED
             return verdict
         pause = self._pause(backend, chance, now) if backend.ready else 0.0
         if backend.ready and not pause:

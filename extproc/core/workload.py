@@ -53,12 +53,14 @@ class Workload:
         probes: requests that are no demand.
         backoff: seconds for which a failed start is the answer to all requests; doubles with each
             further one.
+        rehearsed: whether requests for it go on at once: it is only to be known how many there are.
     """
 
     key: WorkloadKey
     hold: Hold = field(default_factory=Hold)
     probes: tuple[ProbeRule, ...] = ()
     backoff: float = 1.0
+    rehearsed: bool = False
 
 
 class Chance(NamedTuple):

@@ -9,9 +9,11 @@ import logging
 from extproc.app import HoldServer
 from extproc.mesh import gauges
 from extproc.mesh.demand import MeshDemand
+from extproc.mesh.starts import Starts
 from extproc.mesh.waker import ScaleWaker
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
+from extproc.scaler.gauges import watch as watch_scaler
 from extproc.scaler.server import ScalerServer
 from extproc.scaler.service import ScalerService
 from extproc.settings import Settings
@@ -60,15 +62,15 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
             services=[feed.handler()],
             observer=reports.holds,
         )
-        demand = MeshDemand(server, wakes, hold_servers)
+        starts = Starts(reports.cold_starts, asyncio.get_running_loop().time)
+        demand = MeshDemand(server, wakes, hold_servers, starts)
         wakes.subscribe(lambda _: feed.look())
         reports.only(lambda: gauges.known(watch.directory))
         gauges.watch(reports.store, server, demand, limit=settings.max_pending)
         watch_feed(reports.store, hold_servers)
-        scaler = ScalerServer(
-            ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds),
-            settings.scaler_tls,
-        )
+        service = ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds)
+        watch_scaler(reports.store, service)
+        scaler = ScalerServer(service, settings.scaler_tls)
         port = await server.start(settings.listen)
         scaler_port = await scaler.start(settings.scaler_listen)
         log.info("serving on port %d, KEDA on port %d", port, scaler_port)

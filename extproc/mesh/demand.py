@@ -4,11 +4,12 @@ Must not know who asks.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
+from extproc.mesh.starts import Starts
 from extproc.mesh.wakes import Wakes
 from feed.board import HoldName, Share
 from feed.hold_servers import HoldServers
@@ -22,12 +23,20 @@ class MeshDemand:
         wakes: its wakes.
         hold_servers: all of them, this one among them: each hears itself as it hears the others,
             so that the account is whole for one in the same way as for many.
+        starts: its cold starts, if anybody wants to know of them.
     """
 
-    def __init__(self, server: HoldServer, wakes: Wakes, hold_servers: HoldServers) -> None:
+    def __init__(
+        self,
+        server: HoldServer,
+        wakes: Wakes,
+        hold_servers: HoldServers,
+        starts: Starts | None = None,
+    ) -> None:
         self._server = server
         self._wakes = wakes
         self._hold_servers = hold_servers
+        self._starts = starts
 
     def own(self) -> Mapping[HoldName, Share]:
         """This hold server's part, by hold; those that were never asked for are left out."""
@@ -58,7 +67,7 @@ class MeshDemand:
         self._wakes.subscribe(callback)
         self._hold_servers.subscribe(callback)
 
-    def _share(self, hold: HoldName, keys: Iterable[WorkloadKey]) -> Share:
+    def _share(self, hold: HoldName, keys: Collection[WorkloadKey]) -> Share:
         demands = [self._server.demand(key) for key in keys]
         return Share(
             sum(demand.pending for demand in demands),
@@ -67,4 +76,8 @@ class MeshDemand:
             max(demand.last_request for demand in demands),
             self._wakes.is_waking(hold),
             self._wakes.last(hold),
+            sum(demand.requests for demand in demands),
+            # The ports have one account of these.
+            max(self._server.throttler.sheds(key) for key in keys),
+            start=self._starts.latest(hold) if self._starts else None,
         )

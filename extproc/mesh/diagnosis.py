@@ -1,4 +1,4 @@
-"""Why a workload that is waking will not come up, by its pods and its own conditions.
+"""Why a workload that is waking will not come up, by its pods, its conditions and its Events.
 
 What Kubernetes would try for ever is no reason to keep a request waiting for a minute. Must not
 know who waits. Times are as the API writes them, and `now` is their clock.
@@ -26,6 +26,9 @@ HOPELESS_WAITING = frozenset(
 )
 """Reasons of kubelet (pkg/kubelet/images, pkg/kubelet/container) that waiting does not cure."""
 
+CREATED, NOT_CREATED = "SuccessfulCreate", "FailedCreate"
+"""What whoever makes a workload's pods tells of it (k8s.io/kubernetes pkg/controller)."""
+
 
 def diagnose(target: Object | None, pods: Iterable[Object], now: datetime) -> str | None:
     """Say why the workload cannot start; None while there is hope."""
@@ -37,6 +40,18 @@ def diagnose(target: Object | None, pods: Iterable[Object], now: datetime) -> st
         # One of them may come up: of a corrected template, or the first that a quota lets in.
         return None
     return next(iter((*_of_target(target), *reasons)), None)
+
+
+def refused(events: Iterable[Object], since: datetime | None) -> str | None:
+    """Say why no pod can be made, by the newest word on it; None if there is none since then.
+
+    A StatefulSet has no condition that would tell. To be asked where there is no pod at all.
+    """
+    told = [(_moment(each), each) for each in events if each["reason"] in {CREATED, NOT_CREATED}]
+    at, last = max(told, key=lambda pair: pair[0], default=(None, None))
+    if at is None or last is None or (since and at < since) or last["reason"] == CREATED:
+        return None
+    return _said(NOT_CREATED, last.get("note"))
 
 
 def _is_ready(pod: Object) -> bool:
@@ -66,6 +81,15 @@ def _of_pod(pod: Object, now: datetime) -> Iterator[str]:
             since = datetime.fromisoformat(condition["lastTransitionTime"])
             if now - since >= UNSCHEDULABLE_GRACE:
                 yield _said("Unschedulable", condition.get("message"))
+
+
+def _moment(event: Object) -> datetime:
+    """When it was last seen: whoever tells it in the old way has no series."""
+    series = event.get("series") or {}
+    seen = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
+    return datetime.fromisoformat(
+        seen or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    )
 
 
 def _conditions(item: Object) -> Iterable[Object]:

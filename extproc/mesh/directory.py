@@ -22,11 +22,11 @@ class Directory:
 
     Args:
         domain: the cluster's DNS domain.
-        workloads: one for each Service port that is held.
+        workloads: one for each Service port that is held, or by spec.dryRun would be.
         keys: the same, by where a request goes.
         port_names: the name of each such port, as EndpointSlices have it.
-        holds: the TrafficHolds themselves.
-        by_service: the held ports of each Service.
+        holds: the TrafficHolds by which requests are held.
+        by_service: the ports of each Service.
         by_hold: the workloads of each TrafficHold.
     """
 
@@ -43,6 +43,11 @@ class Directory:
         where = destination(cluster, self.domain)
         return self.keys.get(where) if where else None
 
+    def is_held(self, key: WorkloadKey) -> bool:
+        """Whether requests for a workload are held."""
+        workload = self.workloads.get(key)
+        return workload is not None and not workload.rehearsed
+
     def of_service(self, service: Key) -> list[Destination]:
         """The held ports of a Service."""
         return self.by_service.get(service, [])
@@ -54,11 +59,11 @@ class Directory:
 
 def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: str) -> Directory:
     """Make the directory of these TrafficHolds; Services that are not there are left out."""
-    held = {_key(hold): hold for hold in holds if _is_held(hold)}
+    told = {_key(hold): hold for hold in holds if not _is_refused(hold)}
     workloads, keys, names = {}, {}, {}
     by_service: defaultdict[Key, list[Destination]] = defaultdict(list)
     by_hold: defaultdict[Key, list[WorkloadKey]] = defaultdict(list)
-    for key, hold in held.items():
+    for key, hold in told.items():
         for name in _service_names(hold):
             service = Key(key.namespace, name)
             for port in _ports(services.get(service)):
@@ -69,19 +74,22 @@ def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: 
                 names[where] = port.get("name") or ""
                 by_service[service].append(where)
                 by_hold[key].append(workload)
+    held = {key: hold for key, hold in told.items() if not hold.spec.dry_run}
     return Directory(domain, workloads, keys, names, held, dict(by_service), dict(by_hold))
 
 
 def keeping(new: Directory, old: Directory, lingering: Iterable[WorkloadKey]) -> Directory:
     """Add to `new` what `old` had of some workloads: requests still wait for them."""
-    kept = [key for key in lingering if key in old.workloads and key not in new.workloads]
+    kept = [key for key in lingering if old.is_held(key) and not new.is_held(key)]
     if not kept:
         return new
     where = {key: place for place, key in old.keys.items()}
     # One that another hold took the place of has none any more.
-    places = {where[key]: key for key in kept if key in where and where[key] not in new.keys}
+    places = {
+        where[key]: key for key in kept if key in where and new.keys.get(where[key], key) == key
+    }
     by_service = {service: list(places) for service, places in new.by_service.items()}
-    for place in places:
+    for place in places.keys() - new.keys.keys():
         by_service.setdefault(Key(place.namespace, place.service), []).append(place)
     return replace(
         new,
@@ -96,10 +104,9 @@ def _key(hold: TrafficHold) -> Key:
     return Key(hold.metadata.namespace, hold.metadata.name)
 
 
-def _is_held(hold: TrafficHold) -> bool:
+def _is_refused(hold: TrafficHold) -> bool:
     """One that was refused has no requests; one that is going keeps its own."""
-    refused = any(c.type == "Accepted" and c.status == "False" for c in hold.status.conditions)
-    return not (hold.spec.dry_run or refused)
+    return any(c.type == "Accepted" and c.status == "False" for c in hold.status.conditions)
 
 
 def _service_names(hold: TrafficHold) -> list[str]:
@@ -116,7 +123,7 @@ def _workload(key: WorkloadKey, hold: TrafficHold) -> Workload:
     spec = hold.spec
     probes = tuple(ProbeRule(p.path, p.user_agent, p.method, p.status) for p in spec.probes)
     how = Hold(spec.hold.timeout, spec.hold.max_pending, spec.release.per_second, _fallback(hold))
-    return Workload(key, how, probes)
+    return Workload(key, how, probes, rehearsed=spec.dry_run)
 
 
 def _fallback(hold: TrafficHold) -> Fallback:

@@ -7,22 +7,20 @@ waits, nor what becomes ready.
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
 from crds.v1alpha1 import TrafficHold
 from extproc.core.workload import WorkloadKey
-from extproc.mesh.diagnosis import diagnose
 from extproc.mesh.directory import Directory
+from extproc.mesh.lookout import Lookout, look
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.winner import winner
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
-from kube.errors import ForbiddenError, KubeError, MismatchError
-from kube.informer import Informer
-from kube.resource import PODS, Key, Object, Resource, Selection
+from kube.errors import KubeError, MismatchError
+from kube.resource import Key, Resource
 from kube.store import Change
 from telemetry.cold_start import Winner
 from telemetry.cold_starts import ColdStarts
@@ -136,23 +134,22 @@ class ScaleWaker:
         resource, target = found.resource, Key(key.namespace, ref.name)
         replicas = hold.spec.wake.replicas
         selector = await self._scale(key, resource, target, replicas)
-        pods = Informer(self._kube, Selection(PODS, key.namespace, labels=selector))
+        lookout = Lookout(self._kube, resource, target, selector)
         changed = asyncio.Event()
 
-        def look(_: Change) -> None:
-            for mark in marks(_items(pods)):
+        def changed_pods(_: Change) -> None:
+            for mark in marks(lookout.items):
                 self._cold_starts.mark(key, mark)
             changed.set()
 
-        pods.subscribe(look)
+        lookout.pods.subscribe(changed_pods)
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(pods.run(), name=f"pods of {target.name}")
+            following = tasks.create_task(lookout.pods.run(), name=f"pods of {target.name}")
             if not selector:
                 # A kind that does not tell its pods: these would be all of the namespace.
                 following.cancel()
             while self._is_wanted(key):
-                item = await self._look(resource, target)
-                if reason := diagnose(item, _items(pods), datetime.now(UTC)):
+                if reason := await lookout.diagnosed():
                     log.debug("%s/%s cannot start: %s", *key, reason)
                     self._tell(key, reason)
                 changed.clear()
@@ -170,30 +167,19 @@ class ScaleWaker:
             log.debug("%s/%s: another has asked for replicas", *target)
             scale = await self._kube.get_scale(resource, target)
             if (start := self._cold_starts.open(key)) and start.winner is None:
-                who = winner(await self._look(resource, target))
+                who = winner(await look(self._kube, resource, target))
                 self._cold_starts.scaled(key, who, scale.desired)
             return scale.selector
         log.debug("%s/%s: 0 -> %d replicas", *target, replicas)
         self._cold_starts.scaled(key, Winner.LAYBY, replicas)
         return scale.selector
 
-    async def _look(self, resource: Resource, target: Key) -> Object | None:
-        """Return the target, unless no role covers its kind: then its pods alone tell."""
-        try:
-            return await self._kube.get(resource, target)
-        except ForbiddenError:
-            return None
-
     def _tell(self, key: Key, reason: str) -> None:
-        self._wakes.ended(HoldName(*key), WakeOutcome.FAILED)
+        self._wakes.ended(HoldName(*key), WakeOutcome.FAILED, reason)
         self._cold_starts.failed(key, reason)
         if self._waiting:
             for each in self._directory().of_hold(key):
                 self._waiting.start_failed(each, reason)
-
-
-def _items(informer: Informer) -> list[Object]:
-    return list(informer.store.snapshot().values())
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> bool:

@@ -30,11 +30,11 @@ class Wakes:
             self._begun[hold] = (time.time(), _now())
             self._tell(hold)
 
-    def ended(self, hold: HoldName, outcome: WakeOutcome) -> None:
+    def ended(self, hold: HoldName, outcome: WakeOutcome, reason: str = "") -> None:
         """A wake has ended; where none goes on, this changes nothing."""
         if begun := self._begun.pop(hold, None):
             at, since = begun
-            self._last[hold] = Wake(at, _now() - since, outcome)
+            self._last[hold] = Wake(at, _now() - since, outcome, reason)
             self._tell(hold)
 
     def is_waking(self, hold: HoldName) -> bool:

@@ -120,7 +120,7 @@ class MeshWatch:
         if self._again:
             self._again.cancel()
             self._again = None
-        if len(self.directory.workloads) > len(new.workloads):
+        if self.directory is not new:
             self._again = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._rebuild)
         self._hold_server.replace(self.directory.workloads)
         for service in self.directory.by_service:

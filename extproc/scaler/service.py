@@ -4,9 +4,10 @@ Must not know how demand is gathered, nor what a decision rests on.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from math import ceil
-from typing import Never
+from typing import Never, TypeVar
 
 import grpc
 
@@ -27,6 +28,9 @@ from feed.board import HoldName
 SERVICE = "externalscaler.ExternalScaler"
 
 Context = grpc.aio.ServicerContext[object, object]
+Q = TypeVar("Q")
+A = TypeVar("A")
+ANSWERED, REFUSED = "answered", "refused"
 
 _STATUS = {
     Doubt.UNKNOWN: grpc.StatusCode.NOT_FOUND,
@@ -46,6 +50,10 @@ class ScalerService:
         self._demand = demand
         self._is_held = is_held
         self._pushes = Pushes(demand)
+        self.streams = 0
+        """How many of KEDA's streams are open."""
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """How often each method was answered or refused."""
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, to be added to a server."""
@@ -53,7 +61,7 @@ class ScalerService:
             SERVICE,
             {
                 "IsActive": grpc.unary_unary_rpc_method_handler(
-                    self.is_active,
+                    self._counted("IsActive", self.is_active),
                     request_deserializer=ScaledObjectRef.FromString,
                     response_serializer=IsActiveResponse.SerializeToString,
                 ),
@@ -63,12 +71,12 @@ class ScalerService:
                     response_serializer=IsActiveResponse.SerializeToString,
                 ),
                 "GetMetricSpec": grpc.unary_unary_rpc_method_handler(
-                    self.get_metric_spec,
+                    self._counted("GetMetricSpec", self.get_metric_spec),
                     request_deserializer=ScaledObjectRef.FromString,
                     response_serializer=GetMetricSpecResponse.SerializeToString,
                 ),
                 "GetMetrics": grpc.unary_unary_rpc_method_handler(
-                    self.get_metrics,
+                    self._counted("GetMetrics", self.get_metrics),
                     request_deserializer=GetMetricsRequest.FromString,
                     response_serializer=GetMetricsResponse.SerializeToString,
                 ),
@@ -93,7 +101,7 @@ class ScalerService:
     async def stream_is_active(
         self, request: ScaledObjectRef, context: Context
     ) -> AsyncIterator[IsActiveResponse]:
-        """Say at once when somebody waits for the workload.
+        """Say when somebody waits for the workload.
 
         A hold that is not known is followed all the same: it may be about to come, and KEDA would
         come back later and later.
@@ -102,8 +110,12 @@ class ScalerService:
         # There may be nothing to say for hours, and a stream without headers looks like one that
         # was never taken.
         await context.send_initial_metadata(())
-        async for active in self._pushes.follow(hold):
-            yield IsActiveResponse(result=active)
+        self.streams += 1
+        try:
+            async for active in self._pushes.follow(hold):
+                yield IsActiveResponse(result=active)
+        finally:
+            self.streams -= 1
 
     async def get_metric_spec(
         self, request: ScaledObjectRef, context: Context
@@ -131,6 +143,20 @@ class ScalerService:
             metricValueFloat=value,
         )
         return GetMetricsResponse(metricValues=[metric])
+
+    def _counted(
+        self, method: str, behavior: Callable[[Q, Context], Awaitable[A]]
+    ) -> Callable[[Q, Context], Awaitable[A]]:
+        async def answer(request: Q, context: Context) -> A:
+            try:
+                response = await behavior(request, context)
+            except grpc.aio.AbortError:
+                self.calls[method, REFUSED] += 1
+                raise
+            self.calls[method, ANSWERED] += 1
+            return response
+
+        return answer
 
     def _known(self, hold: HoldName) -> Known:
         return Known(self._demand.total(hold), self._is_held(hold), self._demand.complete())

@@ -22,9 +22,9 @@ METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TR
 class Moment(Enum):
     """Which part of a request's life an entry reports."""
 
-    STARTED = AccessLogType.DownstreamStart
-    CONTINUED = AccessLogType.DownstreamPeriodic
-    ENDED = AccessLogType.DownstreamEnd
+    STARTED = AccessLogType.UpstreamPoolReady
+    CONTINUED = AccessLogType.UpstreamPeriodic
+    ENDED = AccessLogType.UpstreamEnd
 
 
 _MOMENTS = {moment.value: moment for moment in Moment}
@@ -53,8 +53,10 @@ def parse(message: bytes) -> Iterator[Entry]:
         if moment and cluster:
             known = 0 <= request.request_method < len(METHODS)
             method = METHODS[request.request_method] if known else ""
-            asked = Request(method, request.path, request.user_agent)
-            # The stream id is the request id, which a client may choose, and choose twice.
+            # A route may have rewritten the path by now.
+            path = request.original_path or request.path
+            asked = Request(method, path, request.user_agent)
+            # A client may choose the request id, and choose it twice; a retry has the same.
             start = common.start_time
-            stream = f"{common.stream_id}/{start.seconds}.{start.nanos}"
+            stream = f"{request.request_id}/{start.seconds}.{start.nanos}"
             yield Entry(moment, cluster, stream, asked)

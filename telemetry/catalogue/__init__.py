@@ -5,12 +5,12 @@ Owns the list. Must not know who measures. Pure.
 
 from typing import Final
 
-from telemetry.catalogue import controlling, holding
+from telemetry.catalogue import controlling, holding, scaling
 from telemetry.metric import Metric
 
 METRICS: Final[tuple[Metric, ...]] = tuple(
     value
-    for module in (holding, controlling)
+    for module in (holding, scaling, controlling)
     for value in vars(module).values()
     if isinstance(value, Metric)
 )

@@ -69,6 +69,18 @@ CONDITION = Metric(
         Label("status", "Its status now.", ("True", "False", "Unknown")),
     ),
 )
+REPLICAS = Metric(
+    name="layby.replicas",
+    kind=Kind.GAUGE,
+    unit="{replica}",
+    description="Replicas that a workload is to have now.",
+    when_it_moves=(
+        "From 0 up it was woken, to 0 it was put to sleep, by whomever. It says what is asked for: "
+        "pods that do not become ready count too."
+    ),
+    process=Process.CONTROLLER,
+    labels=HOLD,
+)
 ZERO_TIME = Metric(
     name="layby.zero.time",
     kind=Kind.COUNTER,
@@ -92,6 +104,41 @@ SAVED_CPU = Metric(
     when_it_moves=(
         "What the cluster can give to others. 0 although `layby_zero_time_seconds_total` grows: "
         "the pods request no CPU."
+    ),
+    process=Process.CONTROLLER,
+    labels=HOLD,
+)
+DRY_RUN_SLEEPS = Metric(
+    name="layby.dry_run.sleeps",
+    kind=Kind.COUNTER,
+    unit="{sleep}",
+    description="Times that a workload with `spec.dryRun` would have been put to zero.",
+    when_it_moves=(
+        "How often it would have slept, and so have been woken. Rarely: it gains little. Many "
+        "times an hour: a longer `idle.after` would keep fewer requests waiting."
+    ),
+    process=Process.CONTROLLER,
+    labels=HOLD,
+)
+DRY_RUN_REQUESTS = Metric(
+    name="layby.dry_run.requests",
+    kind=Kind.COUNTER,
+    unit="{request}",
+    description="Requests that would have waited for a workload with `spec.dryRun`, an estimate.",
+    when_it_moves=(
+        "Those that came while it would have been starting, which is taken to last as long as its "
+        "latest start, or five seconds. Too many for what is saved: raise `idle.after`."
+    ),
+    process=Process.CONTROLLER,
+    labels=HOLD,
+)
+DRY_RUN_SAVED = Metric(
+    name="layby.dry_run.saved.time",
+    kind=Kind.COUNTER,
+    unit="s",
+    description="Time for which replicas with `spec.dryRun` would not have run, of all together.",
+    when_it_moves=(
+        "Divided by 3600 it is replica-hours: what you would gain without `spec.dryRun`."
     ),
     process=Process.CONTROLLER,
     labels=HOLD,

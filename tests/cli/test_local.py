@@ -36,6 +36,7 @@ def test_help_says_what_it_does(layby):
     assert 0 == result.exit_code
     for words in ("-f, --file FILE", "[default: layby.yaml]", "--check", "--log-level", "Ctrl-C"):
         assert words in result.stdout
+    assert "--no-page" in result.stdout
 
 
 @pytest.mark.usefixtures("no_envoy")

@@ -1,6 +1,10 @@
 import pytest
 
 from cli import __version__
+from cli.main import SUBCOMMANDS
+
+BY_OTHERS = frozenset({"local", "status", "explain"})
+"""Whose help says by their options what they do."""
 
 
 def test_help_names_every_subcommand(layby):
@@ -33,3 +37,20 @@ def test_wrong_usage_is_told_apart_from_failure(layby, arguments):
     result = layby(*arguments)
     assert 2 == result.exit_code
     assert "Usage: layby" in result.stderr
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_each_subcommand_has_a_manual(layby, name):
+    """Its help is all that there is on a machine without these pages."""
+    result = layby(name, "--help")
+    assert 0 == result.exit_code
+    assert f"Usage: layby {name}" in result.stdout
+    assert "\nOptions:\n" in result.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in SUBCOMMANDS if name not in BY_OTHERS])
+def test_help_ends_with_examples_that_are_commands(layby, name):
+    """An example is read first."""
+    said = layby(name, "--help").stdout.partition("  Examples:\n")[2]
+    lines = [line for line in said.splitlines() if f"layby {name}" in line]
+    assert lines

@@ -84,3 +84,36 @@ def test_help_names_every_key(layby):
     for key, field in MeshGate.model_fields.items():
         assert f"\n    {key}  [" in said
         assert " ".join((field.description or "").split()) in " ".join(said.split())
+
+
+def test_other_envoys_get_a_snippet_that_says_where_it_goes(layby):
+    """It is pasted by hand, so the places stand in it."""
+    document = printed(layby, "--format", "envoy", "--hold-servers", "[::1]:9002")
+    assert ["http_filters", "router", "clusters"] == list(document)
+    said = layby("envoyfilter", "--format", "envoy").stdout
+    for key in document:
+        assert f"{key}:" in said.partition("http_filters:\n")[0]
+
+
+def test_envoy_gateway_gets_its_policy(layby):
+    """For `kubectl apply -f -`."""
+    document = printed(layby, "--format", "envoy-gateway", "--gateway", "eg", "-n", "shop")
+    assert "EnvoyPatchPolicy" == document["kind"]
+    assert {"name": "layby", "namespace": "shop"} == document["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--format", "envoy-gateway"), "--gateway is for --format envoy-gateway, which needs it"),
+        (("--gateway", "eg"), "--gateway is for --format envoy-gateway, which needs it"),
+        (("--hold-servers", "h:1"), "--hold-servers is not for --format istio: set hold_cluster"),
+        (("--format", "envoy", "--hold-servers", "h"), "'h' is not HOST:PORT"),
+        (("--format", "nginx"), "'nginx' is not one of 'istio', 'envoy', 'envoy-gateway'"),
+    ],
+)
+def test_what_belongs_to_another_format_is_refused(layby, arguments, said):
+    """Ignored, it would look as if it had been applied."""
+    result = layby("envoyfilter", *arguments)
+    assert 2 == result.exit_code
+    assert said in result.stderr

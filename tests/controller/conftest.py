@@ -22,6 +22,7 @@ class FakeDemand:
     def __init__(self) -> None:
         self.demands: dict[Key, Demand] = {}
         self._since: dict[Key, float] = {}
+        self.watched: set[Key] = set()
         self._listeners: list[Callable[[Key], None]] = []
 
     def demand(self, key: Key) -> Demand | None:
@@ -37,7 +38,13 @@ class FakeDemand:
             demand.complete,
             demand.requested,
             demand.last_wake,
+            demand.requests,
+            demand.sheds,
         )
+
+    def watch(self, key: Key, *, on: bool) -> None:
+        """Tell of each request, or no longer; it is all the same here."""
+        (self.watched.add if on else self.watched.discard)(key)
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:
         """Tell a listener."""

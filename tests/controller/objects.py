@@ -189,6 +189,7 @@ def facts(**more: Any) -> Facts:
         "mesh": MESH,
         "scaler": SCALER,
         "up_for": 3600.0,
+        "ready_for": 3600.0,
         "status_age": 3600.0,
         **more,
     }

@@ -129,13 +129,13 @@ def test_skipped_services_are_named_in_the_condition():
 def test_a_wake_is_told_once():
     """With how long it took, which is what people want to know."""
     made = plan(facts(demand=asleep(in_flight=1, last_wake=WOKEN)), NOW)
-    assert [("Woken", "ready 1s250ms after the first request")] == [
+    assert [("Woke", "ready 1s250ms after the first request")] == [
         (event.reason, event.note) for event in made.events
     ]
     assert made.status
     assert WOKEN == made.status.last_wake
     late = FAILED.model_copy(update={"outcome": WakeOutcome.TIMED_OUT})
-    assert ["WakeTimedOut"] == told(plan(facts(demand=asleep(pending=1, last_wake=late)), NOW))
+    assert ["WakeFailed"] == told(plan(facts(demand=asleep(pending=1, last_wake=late)), NOW))
     failed = plan(facts(demand=asleep(pending=1, last_wake=FAILED), ready_endpoints=0), NOW)
     assert ["WakeFailed"] == told(failed)
     forgotten = replace(settled(facts(demand=asleep(last_wake=WOKEN))), demand=IDLE)

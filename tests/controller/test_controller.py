@@ -27,7 +27,7 @@ async def test_a_traffic_hold_has_its_rule_its_status_and_the_gate(running):
         told["services"],
     )
     assert "True" == condition(cluster, "Ready")["status"]
-    once = ("destinationrules", "envoyfilters", "trafficholds/status")
+    once = ("destinationrules", "envoyfilters", "trafficholds", "trafficholds/status")
     assert dict.fromkeys(once, 1) == cluster.writes
 
 

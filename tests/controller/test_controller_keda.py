@@ -3,41 +3,15 @@
 import pytest
 from pydantic import ValidationError
 
-from controller.indexes import memory_of
 from controller.settings import Settings
 from kube.resource import DESTINATION_RULES, SCALED_OBJECTS, TRAFFIC_HOLDS
 from tests.controller import objects
+from tests.controller.autoscaled import OURS, direct, named, says, with_keda
 from tests.controller.conftest import Running
 from tests.controller.looking import begin, cart, condition, events, reason, replicas, status
-from tests.controller.objects import definition, deployment, endpoints, hold, scaled_object
+from tests.controller.objects import definition, deployment, endpoints, hold
 
 pytestmark = pytest.mark.looptime
-
-OURS = "layby-cart"
-
-
-def says(cluster, ready="True", name=OURS, message="said", **more):
-    """Have KEDA look at a ScaledObject: it labels it, holds on to it, and says what it thinks."""
-    item = cluster.find(SCALED_OBJECTS, name)
-    conditions = [{"type": "Ready", "status": ready, "message": message}]
-    cluster.have({**item, "status": {"conditions": conditions, **more}})
-
-
-def named(cluster, name=OURS):
-    return cluster.find(SCALED_OBJECTS, name)
-
-
-def direct(**spec):
-    return hold(spec={"scaling": {"mode": "Direct"}, **spec})
-
-
-async def with_keda(running, *items):
-    """Begin where there is KEDA, which has looked at all that there is."""
-    await begin(running, definition(), *(items or cart()))
-    if named(running.cluster):
-        says(running.cluster)
-        await running.settle()
-        running.cluster.writes.clear()
 
 
 async def test_a_scaled_object_is_made_and_what_keda_says_of_it_is_told(running):
@@ -93,7 +67,6 @@ async def test_keda_may_come_later_and_go_again(running):
     cluster.lose(definition(), named(cluster))
     await running.settle(5.0)
     assert "Direct" == reason(cluster, "ScalerReady")
-    assert [] == cluster.find(TRAFFIC_HOLDS, "cart")["metadata"]["finalizers"]
     running.demand.say("cart", quiet=3600.0)
     await running.settle(310.0)
     assert 0 == replicas(cluster)
@@ -145,49 +118,6 @@ async def test_a_change_of_the_traffic_hold_is_passed_on(running):
     assert "Direct" == reason(cluster, "ScalerReady")
 
 
-async def test_a_user_s_scaled_object_is_adopted_and_given_back(running):
-    """By a change of the mode here, and of the TrafficHold's life below."""
-    theirs = scaled_object(spec={"cooldownPeriod": 120})
-    spec = {"idle": {"after": "60s"}}
-    await with_keda(running, *cart()[:-1], hold(spec=spec), theirs)
-    cluster = running.cluster
-    assert "KEDAAdopted" == reason(cluster, "ScalerReady")
-    assert ["ScaledObjectAdopted"] == events(cluster)
-    assert [60, 2] == [
-        named(cluster, "cart")["spec"]["cooldownPeriod"],
-        len(named(cluster, "cart")["spec"]["triggers"]),
-    ]
-    assert {"cooldownPeriod": 120} == memory_of(named(cluster, "cart"))["was"]
-    cluster.writes.clear()
-    await running.settle(300.0)
-    assert {} == cluster.writes
-    cluster.have({**cluster.find(TRAFFIC_HOLDS, "cart"), "spec": direct()["spec"]})
-    await running.settle()
-    assert theirs["spec"] == named(cluster, "cart")["spec"]
-    assert "AutoscalerConflict" == reason(cluster, "ScalerReady")
-    running.demand.say("cart", quiet=3600.0)
-    await running.settle(310.0)
-    assert 1 == replicas(cluster), "it is left to that"
-    cluster.lose(named(cluster, "cart"))
-    await running.settle(310.0)
-    assert 0 == replicas(cluster)
-
-
-async def test_a_user_s_is_given_back_when_the_traffic_hold_is_deleted(running):
-    """Before it goes, and whatever the workload is doing."""
-    theirs = scaled_object()
-    await with_keda(running, *cart(), theirs)
-    cluster = running.cluster
-    cluster.scale(deployment(), 0)
-    cluster.have(endpoints(ready=0))
-    cluster.delete(hold())
-    await running.settle()
-    assert cluster.find(TRAFFIC_HOLDS, "cart") is None
-    assert theirs["spec"] == named(cluster, "cart")["spec"]
-    assert {} == named(cluster, "cart")["metadata"]["annotations"]
-    assert 0 == replicas(cluster)
-
-
 async def test_ours_goes_with_its_traffic_hold_and_the_workload_is_woken_first(running):
     """As where Layby has put it to sleep itself; and KEDA may take its time."""
     await with_keda(running)
@@ -222,21 +152,6 @@ async def test_an_older_one_s_scaled_object_is_not_touched_by_a_younger_traffic_
     cluster.delete(hold())
     await running.settle()
     assert ["layby-young"] == cluster.names(SCALED_OBJECTS)
-
-
-async def test_another_leader_finds_it_all_as_it_is(running):
-    """Nothing of it is only in one's memory."""
-    await with_keda(running, *cart()[:-1], hold(spec={"idle": {"after": "60s"}}), scaled_object())
-    other = type(running)(running.cluster, identity="other")
-    await running.stop()
-    before = memory_of(named(running.cluster, "cart"))
-    running.cluster.writes.clear()
-    other.start()
-    await other.settle(5.0)
-    assert other.leads
-    assert {} == running.cluster.writes
-    assert before == memory_of(named(running.cluster, "cart"))
-    await other.stop()
 
 
 async def test_keda_may_be_sent_elsewhere(cluster):

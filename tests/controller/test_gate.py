@@ -91,6 +91,7 @@ async def test_the_gate_is_applied_once_there_is_a_traffic_hold(keeping, cluster
         await keeping.keeper.reconcile()
         await asyncio.sleep(20)
     assert {"envoyfilters": 1} == cluster.writes
+    assert keeping.keeper.verdict.message.endswith("is not looked up yet")
     assert (
         "layby"
         == cluster.find(ENVOY_FILTERS, "layby", "istio-system")["metadata"]["labels"][
@@ -162,6 +163,7 @@ async def test_without_an_istiod_to_ask_nothing_is_claimed(cluster):
     await keeping.keeper.reconcile()
     await keeping.keeper.look()
     assert Attached.UNVERIFIED == keeping.reason
+    assert keeping.keeper.verdict.message.endswith("no istiod to ask is set")
     await keeping.end()
 
 

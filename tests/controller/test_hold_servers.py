@@ -1,87 +1,11 @@
-import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from controller.hold_servers import FeedDemand
 from crds.v1alpha1.traffichold import WakeOutcome
 from feed.feed_pb2 import Report, Wake
-from feed.hold_servers import HoldServers
-from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Key
+from kube.resource import ENDPOINT_SLICES, Key
+from tests.controller.listening import CART, endpoints, listening, two
 from tests.controller.objects import meta
 from tests.feed.feeds import OLD, ScriptedFeed, report, serving
-from tests.kube.fake_api import FakeApi
-
-CART = Key("shop", "cart")
-BEGAN = 1_800_000_000
-
-
-def endpoints(port, *addresses, name="layby-1", port_name="grpc", conditions=None):
-    """Make an EndpointSlice of the hold servers' Service."""
-    return {
-        "metadata": meta(name, "layby-system", labels={SERVICE_LABEL: "layby"}),
-        "ports": [{"name": port_name, "port": port}],
-        "endpoints": [
-            {"addresses": [address], "conditions": conditions or {"ready": True}}
-            for address in addresses
-        ],
-    }
-
-
-class Rig:
-    """What a controller knows of hold servers, and whom it told to look again."""
-
-    def __init__(self, *slices) -> None:
-        self.api = FakeApi()
-        for item in slices:
-            self.api.put(ENDPOINT_SLICES, item)
-        self.told: list[Key] = []
-        self.hold_servers = FeedDemand(HoldServers(self.api.kube, "layby-system", "layby"))
-        self.hold_servers.subscribe(self.told.append)
-
-    def demand(self, key=CART):
-        """What is known of `cart`, which is something."""
-        demand = self.hold_servers.demand(key)
-        assert demand
-        return demand
-
-    @property
-    def is_complete(self):
-        """Whether all hold servers have been heard."""
-        demand = self.hold_servers.demand(CART)
-        return bool(demand and demand.complete)
-
-    @property
-    def heard_from(self):
-        """The addresses that it listens to."""
-        names = (task.get_name().split() for task in asyncio.all_tasks())
-        return {name[1] for name in names if name[0] == "feed"}
-
-
-@asynccontextmanager
-async def listening(*slices):
-    """Hold servers that are listened to, and in the end no longer."""
-    rig = Rig(*slices)
-    task = asyncio.create_task(rig.hold_servers.run(), name="run")
-    try:
-        yield rig
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-    assert set() == rig.heard_from
-
-
-@asynccontextmanager
-async def two():
-    """Two hold servers with nothing to tell, and a controller that has heard of both."""
-    feeds = ScriptedFeed(), ScriptedFeed()
-    async with AsyncExitStack() as stack:
-        ports = [await stack.enter_async_context(serving(feed)) for feed in feeds]
-        slices = [endpoints(port, "127.0.0.1", name=f"layby-{port}") for port in ports]
-        rig = await stack.enter_async_context(listening(*slices))
-        async with asyncio.timeout(5):
-            while not rig.is_complete:
-                await asyncio.sleep(0)
-        yield rig, feeds, slices
 
 
 async def test_nothing_is_known_before_a_hold_server_was_heard(eventually):
@@ -221,57 +145,51 @@ async def test_it_looks_again_by_itself(eventually):
         assert rig.is_complete
 
 
-async def test_the_last_wake_is_told_once_whoever_saw_it_first(eventually):
-    """Both hold servers had requests for it, and the second was asked a moment earlier."""
-    async with two() as (rig, (one, other), _):
-        wake = Wake(at=1_800_000_000, duration_seconds=7.5, outcome=Wake.SUCCEEDED)
-        one.say(report(last_wake=wake))
-        await eventually(lambda: rig.demand().last_wake)
-        told = rig.demand().last_wake
-        assert (7.5, WakeOutcome.SUCCEEDED) == (told.duration, told.outcome)
-        assert 1_800_000_000 == told.at.timestamp()
-        earlier = Wake(at=1_799_999_999, duration_seconds=8.5, outcome=Wake.SUCCEEDED)
-        other.say(report(in_flight=1, last_wake=earlier))
-        await eventually(lambda: rig.demand().in_flight == 1)
-        assert told == rig.demand().last_wake
-        later = Wake(at=1_800_000_100, duration_seconds=1, outcome=Wake.FAILED)
-        one.say(report(last_wake=later))
-        await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.FAILED)
-
-
-async def test_a_wake_that_was_given_up_and_became_ready_after_all_is_told_again(eventually):
-    """The request at one hold server had less patience left than that at the other."""
-    async with two() as (rig, (one, other), _):
-        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=10, outcome=Wake.TIMED_OUT)))
-        await eventually(lambda: rig.demand().last_wake)
-        ready = Wake(at=BEGAN + 8, duration_seconds=7, outcome=Wake.SUCCEEDED)
-        other.say(report(last_wake=ready))
-        await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.SUCCEEDED)
-        told = rig.demand().last_wake
-        assert (BEGAN, 15) == (told.at.timestamp(), told.duration)
-        other.say(report(in_flight=1))
-        await eventually(lambda: rig.demand().in_flight == 1)
-        assert told == rig.demand().last_wake
-
-
-async def test_a_hold_server_that_goes_leaves_no_earlier_wake_to_be_told(eventually):
-    """With each rollout workloads would seem to have been woken, days ago."""
-    async with two() as (rig, (one, other), (_, second)):
-        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=3, outcome=Wake.SUCCEEDED)))
-        latest = Wake(at=BEGAN + 99, duration_seconds=3, outcome=Wake.FAILED)
-        other.say(report(pending=1, last_wake=latest))
-        await eventually(lambda: rig.demand().pending == 1)
-        await eventually(lambda: rig.demand().last_wake.outcome is WakeOutcome.FAILED)
-        told = rig.demand().last_wake
-        rig.api.remove(ENDPOINT_SLICES, second)
-        await eventually(lambda: rig.demand().pending == 0)
-        assert told == rig.demand().last_wake
-
-
-async def test_what_no_hold_server_remembers_is_not_told(eventually):
-    """It may have been about another TrafficHold that had the name; the status has it anyway."""
+async def test_the_last_wake_is_told_for_as_long_as_a_hold_server_remembers_it(eventually):
+    """Later it may be about another TrafficHold that had the name; the status has it anyway."""
     async with two() as (rig, (one, _), _):
-        one.say(report(last_wake=Wake(at=BEGAN, duration_seconds=3, outcome=Wake.SUCCEEDED)))
+        one.say(
+            report(last_wake=Wake(at=1_800_000_000, duration_seconds=7.5, outcome=Wake.SUCCEEDED))
+        )
         await eventually(lambda: rig.demand().last_wake)
+        told = rig.demand().last_wake
+        assert (1_800_000_000, 7.5, WakeOutcome.SUCCEEDED) == (
+            told.at.timestamp(),
+            told.duration,
+            told.outcome,
+        )
         one.say(Report(account_age_seconds=OLD))
         await eventually(lambda: rig.demand().last_wake is None)
+
+
+async def test_requests_are_told_of_only_where_somebody_watches(eventually):
+    """A busy workload would be looked at four times a second."""
+    async with two() as (rig, (one, _), _):
+        one.say(report(requests=1))
+        await eventually(lambda: rig.demand().requests == 1)
+        await eventually(lambda: CART in rig.told)
+        rig.told.clear()
+        one.say(report(requests=2))
+        await eventually(lambda: rig.demand().requests == 2)
+        assert [] == rig.told
+        rig.hold_servers.watch(CART, on=True)
+        one.say(report(requests=3))
+        await eventually(lambda: CART in rig.told)
+        rig.hold_servers.watch(CART, on=False)
+        one.say(report(requests=4))
+        await eventually(lambda: rig.demand().requests == 4)
+        rig.told.clear()
+        one.say(report(requests=5))
+        await eventually(lambda: rig.demand().requests == 5)
+        assert [] == rig.told
+
+
+async def test_who_is_refused_is_told_of_at_once(eventually):
+    """It is an Event, for somebody to act on."""
+    async with two() as (rig, (one, _), _):
+        one.say(report(pending=1))
+        await eventually(lambda: CART in rig.told)
+        rig.told.clear()
+        one.say(report(pending=1, sheds=2))
+        await eventually(lambda: CART in rig.told)
+        assert 2 == rig.demand().sheds

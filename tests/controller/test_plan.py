@@ -32,6 +32,7 @@ from tests.controller.plans import (
     told,
 )
 
+NOWHERE = Leading(troubles=(Trouble(Problem.NO_SERVICE),))
 STEADY = {
     "warm": facts(),
     "warm, and nobody has asked yet": facts(demand=asleep(quiet=1.0, requested=False)),
@@ -44,7 +45,7 @@ STEADY = {
     "never sleeps": facts(hold=read_hold(spec={"scaling": {"minReplicas": 1}}), demand=IDLE),
     "refused": facts(target=GONE),
     "lost": facts(loss=WINNER),
-    "no service": facts(leading=Leading(troubles=(Trouble(Problem.NO_SERVICE),))),
+    "no service": facts(leading=NOWHERE),
     "a user's own rule": facts(rules=(read_rule(spec={"trafficPolicy": {}}),)),
     "the gate is not there": facts(gate=Gate(Attached.PENDING, "1 of 2 lack it"), demand=IDLE),
     "scaled by KEDA": facts(**LEFT, demand=IDLE),
@@ -63,19 +64,31 @@ def test_steady_state_writes_nothing(before):
     assert plan(after, LATER).is_empty
 
 
-def test_a_workload_is_put_to_sleep_and_a_finalizer_says_so_first():
-    """If the controller dies between the two, the workload is up, and the finalizer goes again."""
+def test_a_workload_is_put_to_sleep_and_a_finalizer_is_there_first():
+    """If the controller dies between the two, the workload is up."""
     made = plan(facts(replicas=3, demand=asleep(quiet=312.0)), NOW)
     assert made.scale
     assert (3, 0, True) == (made.scale.current, made.scale.desired, made.finalizer)
     assert "Deployment cart: 3 -> 0, no request for 5m12s" == made.scale.told.note
-    assert plan(facts(has_finalizer=True), NOW).finalizer is False
 
 
-def test_a_workload_that_is_up_again_needs_no_finalizer():
-    """Deleting its TrafficHold must not wait for anything then."""
-    woken = facts(has_finalizer=True, replicas=1, ready_endpoints=0)
-    assert plan(woken, NOW).finalizer is False
+@pytest.mark.parametrize(
+    ("change", "finalizer"),
+    [
+        ({}, True),
+        ({"replicas": 0, "ready_endpoints": 0}, True),
+        ({"hold": read_hold(spec={"dryRun": True})}, False),
+        ({"leading": NOWHERE}, False),
+        ({"target": GONE}, False),
+        ({"loss": WINNER}, False),
+    ],
+)
+def test_the_finalizer_is_there_for_as_long_as_requests_are_held(change, finalizer):
+    """Somebody else may scale it to zero at any moment. It is written once, not at each sleep."""
+    before = facts(**change)
+    assert finalizer is bool(plan(before, NOW).finalizer)
+    again = plan(replace(before, has_finalizer=True), NOW).finalizer
+    assert (None if finalizer else False) is again
 
 
 @pytest.mark.parametrize(
@@ -84,7 +97,7 @@ def test_a_workload_that_is_up_again_needs_no_finalizer():
         ({}, None),
         ({"hold": read_hold(spec={"dryRun": True})}, 1),
         ({"hold": read_hold(spec={"scaling": {"minReplicas": 2}})}, 2),
-        ({"leading": Leading(troubles=(Trouble(Problem.NO_SERVICE),))}, 1),
+        ({"leading": NOWHERE}, 1),
         ({"loss": WINNER}, None),
         ({"gate": Gate(Attached.PENDING, "")}, None),
         ({"target": GONE}, None),
@@ -97,7 +110,7 @@ def test_what_layby_has_put_to_sleep_is_roused_when_nothing_would_wake_it(change
     base = {"replicas": 0, "ready_endpoints": 0, "demand": IDLE, "has_finalizer": True}
     made = plan(facts(**{**base, **change}), NOW)
     assert replicas == (made.scale.desired if made.scale else None)
-    assert made.scale is None or (made.finalizer is False and made.scale.told.reason == "Woken")
+    assert made.scale is None or made.scale.told.reason == "Waking"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +120,7 @@ def test_what_layby_has_put_to_sleep_is_roused_when_nothing_would_wake_it(change
         ({"replicas": 0, "ready_endpoints": 0}, 1, None),
         ({"replicas": 1, "ready_endpoints": 0}, None, None),
         ({"replicas": 1, "ready_endpoints": 1}, None, False),
+        ({"replicas": 1, "ready_endpoints": 0, "leading": NOWHERE}, None, False),
         ({"target": GONE}, None, False),
         ({"replicas": 0, "loss": WINNER}, None, False),
         ({"replicas": 0, "scale_refused": "forbidden"}, None, False),
@@ -118,9 +132,23 @@ def test_a_workload_that_sleeps_is_woken_before_its_traffic_hold_goes(change, re
     made = plan(facts(**{**DELETED, **change}), NOW)
     assert replicas == (made.scale.desired if made.scale else None)
     assert finalizer is made.finalizer
-    waits = change.get("ready_endpoints") == 0
+    waits = change.get("ready_endpoints") == 0 and "leading" not in change
     assert waits is (made.status is not None)
     assert not waits or Ready.TERMINATING == reasons(made)["Ready"]
+
+
+def test_its_traffic_hold_goes_when_the_envoys_know_that_it_is_ready():
+    """What they send in between is held for the last time."""
+    just = facts(**DELETED, ready_for=0.4)
+    assert (None, 0.6) == (plan(just, NOW).finalizer, plan(just, NOW).again_after)
+    assert plan(replace(just, ready_for=1.0), NOW).finalizer is False
+
+
+def test_requests_that_wait_for_what_a_user_s_autoscaler_starts_are_held_to_the_end():
+    """It is not woken by Layby, but it is being woken."""
+    waits = {**DELETED, **LEFT, "hold": DELETED["hold"], "ready_endpoints": 0}
+    assert plan(facts(**waits, demand=asleep(pending=1)), NOW).finalizer is None
+    assert plan(facts(**waits, demand=IDLE), NOW).finalizer is False
 
 
 def test_a_workload_that_does_not_start_holds_nothing_up_for_longer_than_a_request_would_wait():

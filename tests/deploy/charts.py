@@ -34,6 +34,12 @@ EVERYTHING = {
         "service": {"annotations": {"g": "h"}},
     },
     "controller": {"priorityClassName": "high", "tolerations": [{"operator": "Exists"}]},
+    "monitoring": {
+        "labels": {"release": "prometheus"},
+        "podMonitor": {"enabled": True, "interval": "15s"},
+        "prometheusRule": {"enabled": True, "runbooks": "https://wiki.example/layby"},
+        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Layby"}},
+    },
     "networkPolicy": {
         "envoys": ENVOYS,
         "health": [{"namespaceSelector": {}}],

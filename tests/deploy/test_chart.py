@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from cli.leave import leave
 from controller.settings import Settings as ControllerSettings
 from deploy.generate import CHART, copies
 from extproc.settings import Settings as ExtprocSettings
@@ -154,6 +155,22 @@ def test_an_autoscaler_is_not_fought_over(render):
     assert 4 == only(objects, "HorizontalPodAutoscaler")["spec"]["maxReplicas"]
 
 
+def test_an_autoscaler_goes_by_cpu_alone_and_takes_one_at_a_time(render):
+    """A hold server keeps the memory of a burst: by memory, replicas would come and never go."""
+    spec = only(render({"extproc": {"autoscaling": {"enabled": True}}}), "HorizontalPodAutoscaler")[
+        "spec"
+    ]
+    [metric] = spec["metrics"]
+    assert ("cpu", "extproc") == (
+        metric["containerResource"]["name"],
+        metric["containerResource"]["container"],
+    )
+    assert [{"type": "Pods", "value": 1, "periodSeconds": 60}] == spec["behavior"]["scaleDown"][
+        "policies"
+    ]
+    assert spec["minReplicas"] >= 2
+
+
 def test_definitions_are_current_and_kept(render):
     """What is in a chart's `crds/` is never upgraded; and with them would go all TrafficHolds."""
     for path, text in copies().items():
@@ -177,9 +194,9 @@ def test_before_it_goes_holds_go(render):
     for document in hooks:
         deleted_when = document["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
         assert "before-hook-creation,hook-succeeded" == deleted_when
-    script = only(hooks, "Job")["spec"]["template"]["spec"]["containers"][0]["command"][2]
-    compile(script, "leave.py", "exec")
-    assert "$(" not in script, "Kubernetes would look for a variable"
+    container = only(hooks, "Job")["spec"]["template"]["spec"]["containers"][0]
+    assert ["-m", "cli.main", "leave"] == container["command"][1:]
+    assert leave.make_context("leave", container["args"]).params["yes"]
 
 
 def test_network_policies_let_in_what_is_named(render):
@@ -195,14 +212,15 @@ def test_network_policies_let_in_what_is_named(render):
 
 @pytest.mark.parametrize("part", SETTINGS)
 def test_prometheus_finds_the_metrics(render, part):
-    """At the pod's own address: a port by name, and a way to it."""
+    """At the pod's own address: a port by name, and a way to it for Prometheus' namespace alone."""
     objects = render()
     [container] = pods(objects)[f"layby-{part}"]["spec"]["containers"]
     assert {"name": "metrics", "containerPort": 9464} in container["ports"]
     assert "$(POD_IP)" == environment(objects, part)["OTEL_EXPORTER_PROMETHEUS_HOST"]
     rules = only(objects, "NetworkPolicy", f"layby-{part}")["spec"]["ingress"]
+    where = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
     way = {
-        "from": [{"namespaceSelector": {}}],
+        "from": [{"namespaceSelector": where}],
         "ports": [{"port": "metrics", "protocol": "TCP"}],
     }
     assert way in rules
@@ -229,3 +247,24 @@ def test_an_old_cluster_is_refused(helm):
     """It would drop `preStop.sleep` without a word, and with it what a hold server hands over."""
     done = helm("template", "layby", CHART, "--kube-version", "1.29.0")
     assert "requires kubeVersion: >=1.30.0-0" in done.stderr
+
+
+def test_the_page_is_off_unless_it_is_asked_for(render):
+    """It is for people, and tells more than the metrics do."""
+    objects = render()
+    assert "LAYBY_CONTROLLER_PAGE_PORT" not in environment(objects, "controller")
+    ports = pods(objects)["layby-controller"]["spec"]["containers"][0]["ports"]
+    assert ["health", "metrics"] == [each["name"] for each in ports]
+
+
+def test_the_page_is_reached_by_a_forwarded_port_and_by_whoever_is_named(render):
+    """A forwarded port comes from within the pod, which no NetworkPolicy sees."""
+    on = {"page": {"enabled": True, "port": 8090}}
+    objects = render(on)
+    assert "8090" == environment(objects, "controller")["LAYBY_CONTROLLER_PAGE_PORT"]
+    policy = only(objects, "NetworkPolicy", "layby-controller")["spec"]["ingress"]
+    assert ["metrics"] == [port["port"] for rule in policy for port in rule["ports"]]
+    peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    named = render({**on, "networkPolicy": {"metrics": [], "page": peers}})
+    [rule] = only(named, "NetworkPolicy", "layby-controller")["spec"]["ingress"]
+    assert (peers, "page") == (rule["from"], rule["ports"][0]["port"])

@@ -11,6 +11,16 @@ import pytest
         ({"extproc": {"replicas": 0}}, ["/extproc/replicas", "minimum: got 0, want 1"]),
         ({"gate": {"attach": "east-west"}}, ["'all', 'gateways', 'sidecars'"]),
         ({"istio": {"istiodUrl": "istiod:15014"}}, ["/istio/istiodUrl", "'^(https?://"]),
+        ({"monitoring": {"podMonitor": {"interval": 30}}}, ["interval", "got number, want string"]),
+        ({"monitoring": {"podMonitor": {"interval": "often"}}}, ["interval", "'^[0-9]+(ms|s|m)$'"]),
+        (
+            {"monitoring": {"dashboards": {"labels": {"grafana_dashboard": 1}}}},
+            ["grafana_dashboard", "got number, want string"],
+        ),
+        (
+            {"monitoring": {"prometheusRule": {"runbooks": "wiki/layby"}}},
+            ["runbooks", "'^(https?://"],
+        ),
         (
             {"extproc": {"terminationGracePeriodSeconds": 10}},
             ["preStopSeconds + drainSeconds = 25", "leave it out"],

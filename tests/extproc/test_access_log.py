@@ -30,9 +30,9 @@ from tests.extproc.fake_envoy import CLUSTER, connected
 CART = WorkloadKey("shop", "cart")
 BOOK = WorkloadKey("shop", "book")
 START, PERIODIC, END = (
-    AccessLogType.DownstreamStart,
-    AccessLogType.DownstreamPeriodic,
-    AccessLogType.DownstreamEnd,
+    AccessLogType.UpstreamPoolReady,
+    AccessLogType.UpstreamPeriodic,
+    AccessLogType.UpstreamEnd,
 )
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 RATE = pytest.approx(1 / RATE_WINDOW)
@@ -41,17 +41,17 @@ RATE = pytest.approx(1 / RATE_WINDOW)
 def entry(
     kind: AccessLogType, stream: str = "s1", *, begun: float = 0.0, **request: Any
 ) -> HttpAccessLogEntry:
-    """A log entry as Envoy writes it: at the start the cluster is in the custom tag only."""
+    """A log entry as Envoy's router writes it."""
     common = AccessLogCommon(
         access_log_type=kind,
-        stream_id=stream,
         start_time=NOON + timedelta(seconds=begun),
-        upstream_cluster="" if kind is START else CLUSTER,
+        upstream_cluster=CLUSTER,
         custom_tags={CLUSTER_TAG: CLUSTER},
         route_name="default",
     )
     return HttpAccessLogEntry(
-        common_properties=common, request=HttpRequestProperties(path="/", **request)
+        common_properties=common,
+        request=HttpRequestProperties(path="/", request_id=stream, **request),
     )
 
 
@@ -164,10 +164,11 @@ async def test_entries_of_unmanaged_clusters_are_ignored(rig):
     """An Envoy logs everything that it serves."""
     stranger = entry(END)
     assert stranger.common_properties is not None
-    stranger.common_properties.upstream_cluster = "outbound|80||stranger.shop"
+    stranger.common_properties.custom_tags = {CLUSTER_TAG: "outbound|80||stranger.shop"}
     nowhere = entry(START)
     assert nowhere.common_properties is not None
     nowhere.common_properties.custom_tags = {}
+    nowhere.common_properties.upstream_cluster = ""
     before = rig.demand()
     await rig.send(message(stranger, nowhere, HttpAccessLogEntry()))
     assert before == rig.demand()

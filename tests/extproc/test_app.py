@@ -109,7 +109,7 @@ async def test_a_parked_request_and_the_access_log_make_one_demand(rig, eventual
     """Both say when the last request came; only one of them says what is parked."""
     before = rig.server.demand(CART)
     call = await rig.park(eventually)
-    await rig.envoy.log(message(entry(AccessLogType.DownstreamStart)))
+    await rig.envoy.log(message(entry(AccessLogType.UpstreamPoolReady)))
     await eventually(lambda: rig.server.demand(CART).in_flight == 1)
     assert rig.server.demand(CART).pending == 1
     rig.server.throttler.start_failed(CART, "exit 1")
@@ -212,7 +212,7 @@ async def test_a_drain_takes_no_longer_than_its_parked_requests(rig, eventually,
     """Envoys never end their access-log streams: a server that waited for them would always take
     all the patience that it is given, and a rolling update with it.
     """
-    log = await rig.envoy.log(message(entry(AccessLogType.DownstreamStart)))
+    log = await rig.envoy.log(message(entry(AccessLogType.UpstreamPoolReady)))
     await eventually(lambda: rig.server.demand(CART).in_flight == 1)
     async with asyncio.timeout(1.5):
         await rig.server.drain(30, hand_over=hand_over)

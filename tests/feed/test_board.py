@@ -167,3 +167,23 @@ def test_the_last_wake_is_one_whoever_saw_it(board, one, other, expected):
 def test_without_any_wake_there_is_no_last_one(board):
     """It may have been up all along."""
     assert board.total(CART).last_wake is None
+
+
+def test_what_a_hold_server_has_counted_outlives_it(board):
+    """A count that falls would look like one that began anew."""
+    board.hear("a", {CART: Share(last_request=NOW, requests=5, sheds=2)}, OLD, NOW)
+    board.hear("b", {CART: Share(last_request=NOW, requests=3, sheds=1)}, OLD, NOW)
+    assert (8, 3) == counts(board)
+    board.expect(["b"], NOW)
+    assert (8, 3) == counts(board)
+    # It has been restarted at its address.
+    board.hear("b", {CART: Share(last_request=NOW, requests=1)}, 0.0, NOW + 10)
+    assert (9, 3) == counts(board)
+    board.hear("b", {CART: Share(last_request=NOW, requests=2)}, 1.0, NOW + 11)
+    assert (10, 3) == counts(board)
+
+
+def counts(board):
+    """The requests and sheds of `cart`."""
+    total = board.total(CART)
+    return total.requests, total.sheds

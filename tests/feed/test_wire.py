@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from feed import wire
@@ -12,11 +14,12 @@ HERE, THERE = 5000.0, 70.0
 @pytest.mark.parametrize("outcome", WakeOutcome)
 def test_what_is_said_is_what_is_heard(outcome):
     """By the listener's own clock, except for what is told to people."""
-    wake = Wake(1_800_000_000.5, 2.25, outcome)
-    said = wire.report({CART: Share(2, 3, 0.5, HERE - 9, waking=True, last_wake=wake)}, 60, HERE)
+    wake = Wake(1_800_000_000.5, 2.25, outcome, "why")
+    share = Share(2, 3, 0.5, HERE - 9, waking=True, last_wake=wake, requests=70, sheds=4)
+    said = wire.report({CART: share}, 60, HERE)
     heard = Report.FromString(said.SerializeToString())
     assert 60 == heard.account_age_seconds
-    expected = {CART: Share(2, 3, 0.5, THERE - 9, waking=True, last_wake=wake)}
+    expected = {CART: replace(share, last_request=THERE - 9)}
     assert expected == wire.shares_of(heard, THERE)
 
 

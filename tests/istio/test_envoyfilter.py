@@ -1,10 +1,11 @@
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from istio.cluster import hold_cluster
-from istio.envoyfilter import envoy_filter
+from istio.envoyfilter import NEW_ENOUGH, envoy_filter
 from istio.gate import gate
 from istio.generate import GOLDEN, render
 from istio.mesh import Attach, MeshGate
@@ -21,6 +22,12 @@ def patches(mesh: MeshGate, kind: str) -> list[Any]:
     return [patch for patch in document["spec"]["configPatches"] if patch["applyTo"] == kind]
 
 
+def at_router(mesh: MeshGate, operation: str) -> list[Any]:
+    """The patches of a router or right before it."""
+    found = patches(mesh, "HTTP_FILTER")
+    return [patch for patch in found if patch["patch"]["operation"] == operation]
+
+
 def test_golden_files_are_current():
     """People apply them and other tests load them; `python -m istio.generate` refreshes them."""
     assert render() == {path.name: path.read_text() for path in GOLDEN.iterdir()}
@@ -29,17 +36,14 @@ def test_golden_files_are_current():
 def test_filters_are_inserted_before_the_router_in_their_order_once_per_context():
     """The order in the list is the order in which istiod applies the patches."""
     assert {"name": "n", "namespace": "s"} == envoy_filter(MESH)["metadata"]
-    found = patches(MESH, "HTTP_FILTER")
+    found = at_router(MESH, "INSERT_BEFORE")
     names = [part.name for part in gate(MESH.options)]
     assert [(context, name) for context in ("GATEWAY", "SIDECAR_OUTBOUND") for name in names] == [
         (patch["match"]["context"], patch["patch"]["value"]["name"]) for patch in found
     ]
-    assert {("INSERT_BEFORE", "envoy.filters.http.router")} == {
-        (
-            patch["patch"]["operation"],
-            patch["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"],
-        )
-        for patch in found
+    assert {"envoy.filters.http.router"} == {
+        patch["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"]
+        for patch in patches(MESH, "HTTP_FILTER")
     }
 
 
@@ -51,22 +55,23 @@ def test_filters_are_inserted_before_the_router_in_their_order_once_per_context(
         (Attach.SIDECARS, {"SIDECAR_OUTBOUND"}),
     ],
 )
-@pytest.mark.parametrize("kind", ["HTTP_FILTER", "NETWORK_FILTER", "CLUSTER"])
-def test_whose_requests_are_held_is_a_choice(attach, contexts, kind):
+def test_whose_requests_are_held_is_a_choice(attach, contexts):
     """A mesh without sidecars, or one where only callers inside it should wait."""
-    found = patches(MESH.model_copy(update={"gate_attach": attach}), kind)
-    assert contexts == {patch["match"]["context"] for patch in found}
+    mesh = MESH.model_copy(update={"gate_attach": attach})
+    held, logged = at_router(mesh, "INSERT_BEFORE"), at_router(mesh, "MERGE")
+    assert contexts == {patch["match"]["context"] for patch in held}
+    # Whoever is not held keeps a workload up all the same.
+    for everybody in (logged, patches(mesh, "CLUSTER")):
+        assert ["GATEWAY", "SIDECAR_OUTBOUND"] == [p["match"]["context"] for p in everybody]
 
 
-def test_the_demand_log_is_merged_into_each_connection_manager():
-    """Without it nobody knows when a workload is idle; a mesh's own logs must stay."""
-    merged = patches(MESH, "NETWORK_FILTER")
-    assert {"MERGE"} == {patch["patch"]["operation"] for patch in merged}
-    config = merged[0]["patch"]["value"]["typed_config"]
-    (log,) = config["access_log"]
+def test_the_demand_log_is_merged_into_each_router():
+    """Without it nobody knows when a workload is idle; a mesh's own logs must stay as they are."""
+    config = at_router(MESH, "MERGE")[0]["patch"]["value"]["typed_config"]
+    (log,) = config["upstream_log"]
     common = log["typed_config"]["common_config"]
     assert {"envoy_grpc": {"cluster_name": "hold"}} == common["grpc_service"]
-    assert config["access_log_options"]["flush_access_log_on_new_request"]
+    assert config["upstream_log_options"]["flush_upstream_log_on_upstream_stream"]
 
 
 def test_hold_servers_are_pinged_as_in_local_mode():
@@ -99,3 +104,29 @@ def test_without_them_it_is_for_all():
     document: Any = envoy_filter(MeshGate())
     assert "workloadSelector" not in document["spec"]
     assert "labels" not in document["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1.28.3", False),
+        ("1.9.0", False),
+        ("1.2.0", False),
+        ("0.8.0", False),
+        ("1.29.0", True),
+        ("1.29-alpha.0", True),
+        ("1.30.1", True),
+        ("1.100.0", True),
+        ("2.0.0", True),
+        ("10.1.0", True),
+        ("master-20261124", True),
+    ],
+)
+def test_proxies_that_would_reject_the_gate_do_not_get_it(version, expected):
+    """They would reject their listeners with it: one that is started anew would have none."""
+    for kind in ("HTTP_FILTER", "NETWORK_FILTER", "CLUSTER"):
+        for patch in patches(MESH, kind):
+            # istiod searches with it, in Go's syntax, which is the same for all that is in it.
+            found = re.search(patch["match"]["proxy"]["proxyVersion"], version)
+            assert expected is (found is not None)
+    assert len(NEW_ENOUGH) < 100

@@ -78,7 +78,7 @@ async def test_what_belongs_to_the_cluster_has_its_events_in_default(api, record
 async def test_the_same_again_only_changes_the_number(api, recorder):
     """One line with a count, and not a page."""
     for _ in range(3):
-        recorder.tell(HOLD, "Woken", "by a request")
+        recorder.tell(HOLD, "Woke", "by a request")
         await asyncio.sleep(1)
     (event,) = written(api)
     assert 3 == event["series"]["count"]
@@ -89,7 +89,7 @@ async def test_the_same_again_only_changes_the_number(api, recorder):
 async def test_a_burst_is_one_write(api, recorder):
     """A thousand requests of a crowd tell the same."""
     for _ in range(1000):
-        recorder.tell(HOLD, "Woken", "by a request")
+        recorder.tell(HOLD, "Woke", "by a request")
     await asyncio.sleep(1)
     (event,) = written(api)
     assert 1000 == event["series"]["count"]
@@ -98,10 +98,10 @@ async def test_a_burst_is_one_write(api, recorder):
 
 async def test_an_event_that_is_gone_is_written_again(api, recorder):
     """It lives for an hour; the hold that it is about for years."""
-    recorder.tell(HOLD, "Woken", "by a request")
+    recorder.tell(HOLD, "Woke", "by a request")
     await asyncio.sleep(0.1)
     api.objects.clear()
-    recorder.tell(HOLD, "Woken", "by a request")
+    recorder.tell(HOLD, "Woke", "by a request")
     await asyncio.sleep(0.1)
     (event,) = written(api)
     assert 2 == event["series"]["count"]
@@ -111,11 +111,11 @@ async def test_telling_never_fails_and_never_waits(api, recorder, caplog):
     """Whoever tells has something more important to do."""
     api.next_is("create", CUT, KubeError(403, "Forbidden", "no"), KubeError(403, "Forbidden", "no"))
     for number in range(3):
-        recorder.tell(HOLD, "Woken", f"text {number}")
+        recorder.tell(HOLD, "Woke", f"text {number}")
     await asyncio.sleep(0.1)
     assert 3 == recorder.lost
     assert 2 == len([record for record in caplog.records if record.levelname == "WARNING"])
-    recorder.tell(HOLD, "Woken", "text 0")
+    recorder.tell(HOLD, "Woke", "text 0")
     await asyncio.sleep(0.1)
     (event,) = written(api)
     assert "series" not in event, "the first of them was never written"
@@ -127,16 +127,16 @@ async def test_an_outage_does_not_fill_the_memory(api, recorder):
     api.hangs = True
     for number in range(PENDING + 10):
         about = {**HOLD, "metadata": {**HOLD["metadata"], "uid": str(number)}}
-        recorder.tell(about, "Woken", "by a request")
+        recorder.tell(about, "Woke", "by a request")
     assert 10 == recorder.lost
 
 
 async def test_an_event_that_is_there_after_all_is_not_lost(api, recorder):
     """The name is ours, so that a second attempt finds what the first has made."""
-    recorder.tell(HOLD, "Woken", "by a request")
+    recorder.tell(HOLD, "Woke", "by a request")
     await asyncio.sleep(0.1)
     api.next_is("patch", FakeAnswer(404, status(404, "NotFound")))
-    recorder.tell(HOLD, "Woken", "by a request")
+    recorder.tell(HOLD, "Woke", "by a request")
     await asyncio.sleep(0.1)
     assert ["create", "patch", "create"] == api.verbs()
     assert 1 == len(written(api))

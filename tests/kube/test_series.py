@@ -4,7 +4,7 @@ import pytest
 
 from kube.series import NOTES, WINDOW_SECONDS, Series, Step, Topic
 
-WOKEN = Topic("u1", warning=False, reason="Woken", action="Wake")
+WOKEN = Topic("u1", warning=False, reason="Woke", action="Wake")
 FAILED = Topic("u1", warning=True, reason="WakeFailed", action="Wake")
 
 

@@ -79,14 +79,15 @@ def test_requests_pass_as_they_are():
 def test_access_logs_go_to_the_hold_servers_from_the_requests_start():
     """A long request keeps its workload awake only if it is heard of before its end."""
     manager = connection_manager(replace(OPTIONS, log_flush_seconds=0.25, log_interval_seconds=1.5))
-    (log,) = manager["access_log"]
+    router = manager["http_filters"][-1]["typed_config"]
+    (log,) = router["upstream_log"]
     config = log["typed_config"]["common_config"]
     assert ("layby", "0.250s") == (config["log_name"], config["buffer_flush_interval"])
     assert "layby-hold" == grpc_cluster(config["grpc_service"])
     assert {
-        "access_log_flush_interval": "1.500s",
-        "flush_access_log_on_new_request": True,
-    } == manager["access_log_options"]
+        "upstream_log_flush_interval": "1.500s",
+        "flush_upstream_log_on_upstream_stream": True,
+    } == router["upstream_log_options"]
 
 
 def test_a_workload_has_its_endpoints_from_ads_and_speaks_its_protocol():

@@ -5,7 +5,11 @@ import pytest
 from telemetry.catalogue import METRICS
 from telemetry.catalogue.controlling import (
     CONDITION,
+    DRY_RUN_REQUESTS,
+    DRY_RUN_SAVED,
+    DRY_RUN_SLEEPS,
     RECONCILE,
+    REPLICAS,
     SAVED_CPU,
     SLEEP_VERDICT,
     SLEEPS,
@@ -46,6 +50,16 @@ def test_decisions_conditions_and_sleeps_are_told(control):
     assert control.read(SLEEPS).values == {CART: 1}
 
 
+def test_replicas_are_told_of_what_is_there(control):
+    """A workload that is gone has none, but is not at zero either."""
+    control.recorder.saw(CART, 3, 0.5)
+    assert {CART: 3.0} == control.read(REPLICAS).values
+    control.recorder.missed(CART)
+    control.now = 10.0
+    assert {} == control.read(REPLICAS).values
+    assert {CART: 0.0} == control.read(ZERO_TIME).values
+
+
 def test_a_controller_that_does_not_lead_tells_of_no_workload(control):
     """But what it counted while it led has happened."""
     control.recorder.decided(CART, "Busy")
@@ -55,7 +69,8 @@ def test_a_controller_that_does_not_lead_tells_of_no_workload(control):
     control.now = 10.0
     control.recorder.resigned()
     control.now = 20.0
-    assert ({}, {}) == (control.read(SLEEP_VERDICT).values, control.read(CONDITION).values)
+    for metric in (SLEEP_VERDICT, CONDITION, REPLICAS):
+        assert {} == control.read(metric).values
     assert control.read(SLEEPS).values == {CART: 1}
     assert control.read(ZERO_TIME).values == {CART: 10.0}
     assert control.read(SAVED_CPU).values == {CART: 5.0}
@@ -85,3 +100,20 @@ async def test_work_that_fails_is_an_error_and_fails_all_the_same(control):
     with pytest.raises(OSError, match="refused"):
         await control.recorder.timed("gate", work)("all")
     assert [("gate", "error")] == list(control.read(RECONCILE).distributions)
+
+
+def test_what_would_have_been_is_counted(control):
+    """Of those that ask for it only: a series for each other hold would be no finding."""
+    control.recorder.rehearsed(CART, 1, 0)
+    control.recorder.would_save(CART, 3)
+    control.recorder.would_save(("shop", "book"), 0)
+    control.now = 10.0
+    control.recorder.rehearsed(CART, 0, 4)
+    control.recorder.would_save(CART, 0)
+    control.now = 20.0
+    assert control.read(DRY_RUN_SLEEPS).values == {CART: 1}
+    assert control.read(DRY_RUN_REQUESTS).values == {CART: 4}
+    assert control.read(DRY_RUN_SAVED).values == {CART: 30}
+    control.recorder.retain(set())
+    control.recorder.resigned()
+    assert control.read(DRY_RUN_SAVED).values == {}

@@ -77,15 +77,13 @@ def test_a_dead_exporter_costs_spans(tracing, exporter, result):
 
 
 def test_a_slow_exporter_neither_delays_nor_fills_the_memory(tracing, exporter):
-    """Its queue is bounded; what does not fit is dropped."""
+    """Its queue is bounded; what does not fit is dropped, and no span waits for its turn."""
     exporter.let.clear()
     most = 10_000
-    slowest = 0.0
     for _ in range(most):
-        began = time.thread_time()
         tracing.tracer.start_span("x").end()
-        slowest = max(slowest, time.thread_time() - began)
-    assert slowest < 0.05
+    # It has taken nothing yet, so that none of these can have waited for it.
+    assert [] == exporter.batches
     exporter.let.set()
     tracing.flush()
     told = account(tracing)

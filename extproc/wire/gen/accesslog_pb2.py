@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _POOL.AddSerializedFile(b'\n\x0f\x61\x63\x63\x65sslog.proto\x12\x17\x65nvoy.data.accesslog.v3\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x02\n\x0f\x41\x63\x63\x65ssLogCommon\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10upstream_cluster\x18\x0f \x01(\t\x12\x12\n\nroute_name\x18\x13 \x01(\t\x12M\n\x0b\x63ustom_tags\x18\x16 \x03(\x0b\x32\x38.envoy.data.accesslog.v3.AccessLogCommon.CustomTagsEntry\x12\x11\n\tstream_id\x18\x1a \x01(\t\x12?\n\x0f\x61\x63\x63\x65ss_log_type\x18! \x01(\x0e\x32&.envoy.data.accesslog.v3.AccessLogType\x1a\x31\n\x0f\x43ustomTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9a\x01\n\x12HTTPAccessLogEntry\x12\x43\n\x11\x63ommon_properties\x18\x01 \x01(\x0b\x32(.envoy.data.accesslog.v3.AccessLogCommon\x12?\n\x07request\x18\x03 \x01(\x0b\x32..envoy.data.accesslog.v3.HTTPRequestProperties\"Q\n\x15HTTPRequestProperties\x12\x16\n\x0erequest_method\x18\x01 \x01(\x05\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\x12\n\nuser_agent\x18\x06 \x01(\t*\x9c\x01\n\rAccessLogType\x12\n\n\x06NotSet\x10\x00\x12\x18\n\x14TcpUpstreamConnected\x10\x01\x12\x0f\n\x0bTcpPeriodic\x10\x02\x12\x14\n\x10TcpConnectionEnd\x10\x03\x12\x13\n\x0f\x44ownstreamStart\x10\x04\x12\x16\n\x12\x44ownstreamPeriodic\x10\x05\x12\x11\n\rDownstreamEnd\x10\x06\x62\x06proto3')
+DESCRIPTOR = _POOL.AddSerializedFile(b'\n\x0f\x61\x63\x63\x65sslog.proto\x12\x17\x65nvoy.data.accesslog.v3\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0f\x41\x63\x63\x65ssLogCommon\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10upstream_cluster\x18\x0f \x01(\t\x12M\n\x0b\x63ustom_tags\x18\x16 \x03(\x0b\x32\x38.envoy.data.accesslog.v3.AccessLogCommon.CustomTagsEntry\x12?\n\x0f\x61\x63\x63\x65ss_log_type\x18! \x01(\x0e\x32&.envoy.data.accesslog.v3.AccessLogType\x1a\x31\n\x0f\x43ustomTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9a\x01\n\x12HTTPAccessLogEntry\x12\x43\n\x11\x63ommon_properties\x18\x01 \x01(\x0b\x32(.envoy.data.accesslog.v3.AccessLogCommon\x12?\n\x07request\x18\x03 \x01(\x0b\x32..envoy.data.accesslog.v3.HTTPRequestProperties\"|\n\x15HTTPRequestProperties\x12\x16\n\x0erequest_method\x18\x01 \x01(\x05\x12\x0c\n\x04path\x18\x05 \x01(\t\x12\x12\n\nuser_agent\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\roriginal_path\x18\n \x01(\t*\xda\x01\n\rAccessLogType\x12\n\n\x06NotSet\x10\x00\x12\x18\n\x14TcpUpstreamConnected\x10\x01\x12\x0f\n\x0bTcpPeriodic\x10\x02\x12\x14\n\x10TcpConnectionEnd\x10\x03\x12\x13\n\x0f\x44ownstreamStart\x10\x04\x12\x16\n\x12\x44ownstreamPeriodic\x10\x05\x12\x11\n\rDownstreamEnd\x10\x06\x12\x15\n\x11UpstreamPoolReady\x10\x07\x12\x14\n\x10UpstreamPeriodic\x10\x08\x12\x0f\n\x0bUpstreamEnd\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._loaded_options = None
   _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._serialized_options = b'8\001'
-  _globals['_ACCESSLOGTYPE']._serialized_start=646
-  _globals['_ACCESSLOGTYPE']._serialized_end=802
+  _globals['_ACCESSLOGTYPE']._serialized_start=650
+  _globals['_ACCESSLOGTYPE']._serialized_end=868
   _globals['_ACCESSLOGCOMMON']._serialized_start=78
-  _globals['_ACCESSLOGCOMMON']._serialized_end=403
-  _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._serialized_start=354
-  _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._serialized_end=403
-  _globals['_HTTPACCESSLOGENTRY']._serialized_start=406
-  _globals['_HTTPACCESSLOGENTRY']._serialized_end=560
-  _globals['_HTTPREQUESTPROPERTIES']._serialized_start=562
-  _globals['_HTTPREQUESTPROPERTIES']._serialized_end=643
+  _globals['_ACCESSLOGCOMMON']._serialized_end=364
+  _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._serialized_start=315
+  _globals['_ACCESSLOGCOMMON_CUSTOMTAGSENTRY']._serialized_end=364
+  _globals['_HTTPACCESSLOGENTRY']._serialized_start=367
+  _globals['_HTTPACCESSLOGENTRY']._serialized_end=521
+  _globals['_HTTPREQUESTPROPERTIES']._serialized_start=523
+  _globals['_HTTPREQUESTPROPERTIES']._serialized_end=647
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,9 @@ class AccessLogType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DownstreamStart: _ClassVar[AccessLogType]
     DownstreamPeriodic: _ClassVar[AccessLogType]
     DownstreamEnd: _ClassVar[AccessLogType]
+    UpstreamPoolReady: _ClassVar[AccessLogType]
+    UpstreamPeriodic: _ClassVar[AccessLogType]
+    UpstreamEnd: _ClassVar[AccessLogType]
 NotSet: AccessLogType
 TcpUpstreamConnected: AccessLogType
 TcpPeriodic: AccessLogType
@@ -26,9 +29,12 @@ TcpConnectionEnd: AccessLogType
 DownstreamStart: AccessLogType
 DownstreamPeriodic: AccessLogType
 DownstreamEnd: AccessLogType
+UpstreamPoolReady: AccessLogType
+UpstreamPeriodic: AccessLogType
+UpstreamEnd: AccessLogType
 
 class AccessLogCommon(_message.Message):
-    __slots__ = ("start_time", "upstream_cluster", "route_name", "custom_tags", "stream_id", "access_log_type")
+    __slots__ = ("start_time", "upstream_cluster", "custom_tags", "access_log_type")
     class CustomTagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -38,17 +44,13 @@ class AccessLogCommon(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_CLUSTER_FIELD_NUMBER: _ClassVar[int]
-    ROUTE_NAME_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_TAGS_FIELD_NUMBER: _ClassVar[int]
-    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     ACCESS_LOG_TYPE_FIELD_NUMBER: _ClassVar[int]
     start_time: _timestamp_pb2.Timestamp
     upstream_cluster: str
-    route_name: str
     custom_tags: _containers.ScalarMap[str, str]
-    stream_id: str
     access_log_type: AccessLogType
-    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upstream_cluster: _Optional[str] = ..., route_name: _Optional[str] = ..., custom_tags: _Optional[_Mapping[str, str]] = ..., stream_id: _Optional[str] = ..., access_log_type: _Optional[_Union[AccessLogType, str]] = ...) -> None: ...
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upstream_cluster: _Optional[str] = ..., custom_tags: _Optional[_Mapping[str, str]] = ..., access_log_type: _Optional[_Union[AccessLogType, str]] = ...) -> None: ...
 
 class HTTPAccessLogEntry(_message.Message):
     __slots__ = ("common_properties", "request")
@@ -59,11 +61,15 @@ class HTTPAccessLogEntry(_message.Message):
     def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ..., request: _Optional[_Union[HTTPRequestProperties, _Mapping]] = ...) -> None: ...
 
 class HTTPRequestProperties(_message.Message):
-    __slots__ = ("request_method", "path", "user_agent")
+    __slots__ = ("request_method", "path", "user_agent", "request_id", "original_path")
     REQUEST_METHOD_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_PATH_FIELD_NUMBER: _ClassVar[int]
     request_method: int
     path: str
     user_agent: str
-    def __init__(self, request_method: _Optional[int] = ..., path: _Optional[str] = ..., user_agent: _Optional[str] = ...) -> None: ...
+    request_id: str
+    original_path: str
+    def __init__(self, request_method: _Optional[int] = ..., path: _Optional[str] = ..., user_agent: _Optional[str] = ..., request_id: _Optional[str] = ..., original_path: _Optional[str] = ...) -> None: ...

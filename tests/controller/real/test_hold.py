@@ -136,7 +136,7 @@ async def test_a_traffic_hold_lives_sleeps_wakes_and_goes(running, place, api):
     await eventually(lambda: place.hold() is None)
     # The garbage collector looks for new kinds every half a minute, and this one is new.
     await eventually(lambda: place.rule() is None, within=60.0)
-    assert {"Slept", "Woken"} <= set(place.events())
+    assert {"Slept", "Waking"} <= set(place.events())
 
 
 @pytest.mark.usefixtures("running")
@@ -178,6 +178,7 @@ async def test_a_policy_makes_children_that_follow_the_labels(running, place, ap
         """,
         None,
     )
+    place.is_ready(ready=True)
     api.apply(policy)
     await eventually(lambda: place.hold() is not None)
     await eventually(lambda: place.reason("Accepted") == "Accepted")

@@ -1,4 +1,4 @@
-"""The uninstall hook's script, where there is no controller to do its part."""
+"""`layby leave`, by which the chart uninstalls, where no controller does its part."""
 
 import os
 import subprocess
@@ -7,13 +7,12 @@ import sys
 import pytest
 import yaml
 
-from deploy.generate import CHART, HERE, copies
+from deploy.generate import HERE, copies
 from e2e.stack.api import MERGE
 from e2e.stack.processes import until
 
 pytestmark = pytest.mark.kube
 
-SCRIPT = CHART / "files" / "leave.py"
 HOLD = {
     "apiVersion": "layby.dev/v1alpha1",
     "kind": "TrafficHold",
@@ -39,10 +38,10 @@ def gate(name):
 
 @pytest.fixture
 def leave(network, plane):
-    """Run the script as its pod does; return how it ended."""
+    """Run it as the hook's pod does; return how it ended."""
 
     def run(patience):
-        command = [sys.executable, str(SCRIPT), "istio-system", "layby", str(patience)]
+        command = [sys.executable, "-m", "cli.main", "leave", "--yes", f"--timeout={patience}"]
         path = {"KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": str(HERE.parent)}
         with network.entered():
             return subprocess.run(

@@ -30,10 +30,10 @@ def test_a_request_is_in_flight_from_its_start_to_its_end():
     window = DemandWindow(0.0)
     window.started("a", 10.0)
     window.started("b", 11.0)
-    assert Demand(3, 2, 2 / RATE_WINDOW, 11.0) == window.read(3, 12.0)
+    assert Demand(3, 5, 2 / RATE_WINDOW, 11.0, 2) == window.read(3, 12.0)
     window.ended("a", 13.0)
     window.ended("b", 14.0)
-    assert Demand(0, 0, 2 / RATE_WINDOW, 14.0) == window.read(0, 15.0)
+    assert Demand(0, 0, 2 / RATE_WINDOW, 14.0, 2) == window.read(0, 15.0)
 
 
 def test_a_stream_that_began_before_this_account_counts_from_its_next_periodic_entry():
@@ -50,7 +50,7 @@ def test_ending_what_is_not_open_changes_nothing(stream):
     window.started("ended before", 1.0)
     window.ended("ended before", 2.0)
     window.ended(stream, 50.0)
-    assert Demand(0, 0, 1 / RATE_WINDOW, 2.0) == window.read(0, 55.0)
+    assert Demand(0, 0, 1 / RATE_WINDOW, 2.0, 1) == window.read(0, 55.0)
 
 
 def test_a_request_whose_end_was_dropped_ages_out():
@@ -60,7 +60,8 @@ def test_a_request_whose_end_was_dropped_ages_out():
     window.started("long", 1.0)
     window.continued("long", FORGOTTEN_AFTER)
     assert window.read(0, 1.0 + FORGOTTEN_AFTER).in_flight == 2
-    assert Demand(0, 1, 2 / RATE_WINDOW, FORGOTTEN_AFTER) == window.read(0, 1.5 + FORGOTTEN_AFTER)
+    read = window.read(0, 1.5 + FORGOTTEN_AFTER)
+    assert Demand(0, 1, 2 / RATE_WINDOW, FORGOTTEN_AFTER, 2) == read
 
 
 def test_being_asked_counts_as_the_last_request_and_time_never_runs_backwards():

@@ -105,3 +105,15 @@ QUOTA = {
     "reason": "FailedCreate",
     "message": "exceeded quota: pods",
 }
+
+
+def event(reason="FailedCreate", *, at="2026-01-01T12:00:00Z", note="exceeded quota: pods", **how):
+    """Make an Event about `cart`, as those tell it who have yet to take up series."""
+    moment = how or {"deprecatedLastTimestamp": at}
+    return {
+        "metadata": meta(f"cart.{reason}", creationTimestamp="2026-01-01T00:00:00Z"),
+        "regarding": {"name": "cart", "uid": "uid-of-cart"},
+        "reason": reason,
+        "note": note,
+        **moment,
+    }

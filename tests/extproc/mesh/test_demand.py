@@ -62,8 +62,8 @@ async def test_the_ports_of_a_hold_make_one_share(eventually):
         began = asyncio.get_running_loop().time()
         for cluster in (CLUSTER, *OTHERS):
             await envoy.ask(request_headers(cluster))
-        await envoy.log(message(entry(AccessLogType.DownstreamStart)))
-        await eventually(lambda: server.demand(HTTP).in_flight == 1)
+        await envoy.log(message(entry(AccessLogType.UpstreamPoolReady)))
+        await eventually(lambda: server.demand(HTTP).requests == 1)
         await eventually(lambda: server.throttler.pending() == 3)
         found = rig.demand.own()
         assert {CART_NAME, HoldName("shop", "book")} == set(found)
@@ -71,7 +71,7 @@ async def test_the_ports_of_a_hold_make_one_share(eventually):
         rates = server.demand(HTTP).rate + server.demand(ADMIN).rate
         last = max(server.demand(key).last_request for key in (HTTP, ADMIN))
         in_flight = server.demand(HTTP).in_flight + server.demand(ADMIN).in_flight
-        assert Share(2, in_flight, rates, last) == cart
+        assert Share(2, in_flight, rates, last, requests=1) == cart
         assert last >= began
         assert rates > 0
 

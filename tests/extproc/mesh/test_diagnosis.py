@@ -2,11 +2,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from extproc.mesh.diagnosis import HOPELESS_WAITING, diagnose
-from tests.extproc.mesh.objects import QUOTA, deployment, pod, unschedulable
+from extproc.mesh.diagnosis import HOPELESS_WAITING, diagnose, refused
+from tests.extproc.mesh.objects import QUOTA, deployment, event, pod, unschedulable
 
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 LONG, SHORT = "2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z"
+NEWS = "FailedCreate: exceeded quota: pods"
 BROKEN = pod(waiting="ImagePullBackOff")
 CRASHED = {
     "name": "app",
@@ -96,3 +97,29 @@ def test_a_ready_pod_that_is_going_away_gives_no_hope():
     """It is the last one of the run before."""
     going = pod("cart-0", ready=True, deletionTimestamp=LONG)
     assert "app: ImagePullBackOff" == diagnose(deployment(), [going, BROKEN], NOW)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([event()], NEWS),
+        ([event(note=None)], "FailedCreate"),
+        ([event("SuccessfulDelete")], None),
+        ([event("SuccessfulCreate", at=SHORT), event(at=LONG)], None),
+        ([event("SuccessfulCreate", at=LONG), event(at=SHORT)], NEWS),
+        ([event(eventTime=SHORT)], NEWS),
+        ([event(series={"lastObservedTime": SHORT}, eventTime="2020-01-01T00:00:00Z")], NEWS),
+        ([event(eventTime=None)], None),
+        ([event(at="2026-01-01T11:59:59Z")], None),
+    ],
+)
+def test_where_no_pod_is_made_the_newest_event_says_why(events, expected):
+    """A StatefulSet that a quota leaves no room for tells it in no other way."""
+    since = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    assert expected == refused(events, since)
+
+
+def test_where_nobody_remembers_who_scaled_the_last_word_counts_however_old():
+    """Whoever makes the pods tries again later and later, and may not have for a while."""
+    assert refused([event(at="2020-01-01T00:00:00Z")], None) == NEWS

@@ -86,12 +86,30 @@ def test_a_service_that_is_not_there_yet_is_left_out(services):
     assert {} == directory.by_service
 
 
-@pytest.mark.parametrize("options", [{"status": REFUSED}, {"dryRun": True}])
-def test_a_hold_that_is_refused_or_dry_holds_nothing(options):
+def test_a_hold_that_is_refused_holds_nothing():
     """Its requests go where they would without Layby."""
-    directory = made(read_hold(**options))
+    directory = made(read_hold(status=REFUSED))
     assert {} == directory.workloads
     assert {} == directory.holds
+
+
+def test_requests_of_a_dry_run_are_known_and_not_held():
+    """They are counted, and nobody may put to sleep what nobody holds."""
+    directory = made(read_hold(dryRun=True))
+    assert CART_80 == directory.find(CLUSTER)
+    assert directory.workloads[CART_80].rehearsed
+    assert {} == directory.holds
+    assert not directory.is_held(CART_80)
+
+
+def test_whoever_waits_when_a_dry_run_begins_goes_on_waiting():
+    """It is woken for them, and until then it would be a 503."""
+    new, old = made(read_hold(dryRun=True)), made(read_hold())
+    kept = keeping(new, old, [CART_80])
+    assert not kept.workloads[CART_80].rehearsed
+    assert [HTTP] == kept.of_service(CART)
+    assert new is keeping(new, kept, [])
+    assert new is keeping(new, new, [CART_80])
 
 
 def test_the_spec_says_how_requests_are_held():

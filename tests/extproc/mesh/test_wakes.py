@@ -56,7 +56,8 @@ async def test_the_first_ending_counts(wakes):
 async def test_a_hold_that_is_gone_is_forgotten(wakes):
     """Another of its name has had no wake yet."""
     wakes.begun(CART)
-    wakes.ended(CART, WakeOutcome.FAILED)
+    wakes.ended(CART, WakeOutcome.FAILED, "no such image")
+    assert "no such image" == wakes.last(CART).reason
     wakes.forget(CART)
     assert wakes.last(CART) is None
 

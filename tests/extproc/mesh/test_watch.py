@@ -1,100 +1,17 @@
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
-from extproc.app import HoldServer
-from extproc.core.hold import RELEASED, UNMANAGED
+from extproc.core.hold import RELEASED
 from extproc.core.outcome import Outcome
-from extproc.core.probe import Request
-from extproc.core.workload import Chance, Hold, Workload, WorkloadKey
-from extproc.mesh.wakes import Wakes
-from extproc.mesh.watch import MeshWatch
+from extproc.core.workload import Hold, Workload, WorkloadKey
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, TRAFFIC_HOLDS
-from telemetry.app import Telemetry
 from telemetry.cold_start import Mark
-from telemetry.settings import TraceSettings
-from tests.extproc.fake_waker import FakeWaker
-from tests.extproc.mesh.objects import REFUSED, endpoints, hold, service
+from tests.extproc.mesh.objects import endpoints, hold, service
+from tests.extproc.mesh.watching import A_MOMENT, CART, CLUSTER, Rig, watching
 from tests.kube.fake_api import CUT, FakeApi
 
 pytestmark = pytest.mark.looptime
-
-CART = WorkloadKey("shop", "cart", "cart:80")
-CLUSTER = "outbound|80||cart.shop.svc.cluster.local"
-A_MOMENT = 0.01
-
-
-class NotingServer(HoldServer):
-    """A hold server that remembers how often it was told the set of workloads."""
-
-    def __init__(self) -> None:
-        super().__init__(FakeWaker(), lambda _: None, max_pending=100, settle=0.0)
-        self.told: list[set[WorkloadKey]] = []
-
-    def replace(self, workloads):
-        """Take a new set, and note it."""
-        self.told.append(set(workloads))
-        super().replace(workloads)
-
-
-class Rig:
-    """A watch on an API server in memory, and a hold server that it tells."""
-
-    def __init__(self, api: FakeApi, namespace: str = "") -> None:
-        self.api = api
-        self.server = NotingServer()
-        self.wakes = Wakes()
-        self.cold_starts = Telemetry(None, TraceSettings()).cold_starts
-        self.watch = MeshWatch(
-            api.kube,
-            domain="cluster.local",
-            wakes=self.wakes,
-            cold_starts=self.cold_starts,
-            namespace=namespace,
-        )
-
-    def ask(self):
-        """Let a request come for the workload behind the cluster."""
-        key = self.watch.find(CLUSTER)
-        assert key
-        return asyncio.create_task(
-            self.server.throttler.hold(key, Request(), Chance()), name="request"
-        )
-
-    @asynccontextmanager
-    async def running(self):
-        """Run, and end in order."""
-        task = asyncio.create_task(self.watch.run(self.server), name="watch")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await self.server.drain(0, hand_over=False)
-
-    @property
-    def told(self):
-        """The sets of workloads told so far."""
-        return self.server.told
-
-
-@asynccontextmanager
-async def watching(*holds, services=(), slices=(), **options):
-    """A watch that has been told of some objects to begin with."""
-    api = FakeApi()
-    for resource, items in (
-        (TRAFFIC_HOLDS, holds),
-        (SERVICES, services),
-        (ENDPOINT_SLICES, slices),
-    ):
-        for item in items:
-            api.put(resource, item)
-    rig = Rig(api, **options)
-    async with rig.running():
-        await rig.watch.synced()
-        await asyncio.sleep(A_MOMENT)
-        yield rig
 
 
 async def test_a_hold_and_its_service_make_a_workload():
@@ -235,60 +152,6 @@ async def test_many_changes_at_once_are_looked_at_once():
         await asyncio.sleep(10)
         assert 50 == len(rig.told[-1])
         assert len(rig.told) <= 5
-
-
-async def test_a_hold_that_goes_is_let_go_of():
-    """Its requests are Envoy's own again."""
-    async with watching(hold(), services=[service()]) as rig:
-        rig.api.remove(TRAFFIC_HOLDS, hold())
-        await asyncio.sleep(A_MOMENT)
-        assert set() == rig.told[-1]
-        assert rig.watch.find(CLUSTER) is None
-        told = len(rig.told)
-        await asyncio.sleep(60)
-        assert told == len(rig.told)
-
-
-async def test_whoever_waits_for_a_hold_that_goes_gets_the_workload_all_the_same():
-    """It is starting already, and to let the request go now is to lose it."""
-    async with watching(hold(), services=[service()]) as rig:
-        request = rig.ask()
-        await asyncio.sleep(A_MOMENT)
-        rig.api.remove(TRAFFIC_HOLDS, hold())
-        await asyncio.sleep(10)
-        assert not request.done()
-        assert {CART} == rig.told[-1]
-        rig.api.put(ENDPOINT_SLICES, endpoints("cart", True))
-        await asyncio.sleep(A_MOMENT)
-        assert RELEASED == request.result()
-        await asyncio.sleep(2)
-        assert set() == rig.told[-1]
-        told = len(rig.told)
-        await asyncio.sleep(60)
-        assert told == len(rig.told), "nobody looks again"
-
-
-async def test_what_happens_while_a_hold_lingers_makes_no_more_work():
-    """Each event would otherwise leave a timer behind that goes on for as long as it lingers."""
-    async with watching(hold(), services=[service()]) as rig:
-        request = rig.ask()
-        await asyncio.sleep(A_MOMENT)
-        rig.api.remove(TRAFFIC_HOLDS, hold())
-        for n in range(20):
-            rig.api.put(SERVICES, service(f"other-{n}"))
-            await asyncio.sleep(A_MOMENT)
-        told = len(rig.told)
-        await asyncio.sleep(10)
-        assert 9 <= len(rig.told) - told <= 11
-        request.cancel()
-
-
-async def test_a_hold_that_is_refused_lets_its_requests_go():
-    """They are not lingering: the hold is there, and says no."""
-    async with watching(hold(status=REFUSED), services=[service()]) as rig:
-        assert rig.watch.find(CLUSTER) is None
-        verdict = await rig.server.throttler.hold(CART, Request(), Chance())
-        assert UNMANAGED == verdict
 
 
 async def test_a_hold_that_cannot_be_read_keeps_no_other_from_its_requests(caplog):

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from extproc.scaler.pushes import REPEAT_SECONDS, Pushes
+from extproc.scaler.pushes import HEAD_START_SECONDS, REPEAT_SECONDS, Pushes
 from feed.board import HoldName, Share
 from tests.extproc.scaler.keda import AWAITED, CART, QUIET, ScriptedDemand
 
@@ -36,23 +36,46 @@ async def following(demand: ScriptedDemand):
         await follower.task
 
 
-async def test_it_is_told_at_once_that_somebody_waits():
-    """In no time at all: every tenth of a second is one of the cold start."""
+async def test_it_is_told_that_somebody_waits_once_the_hold_server_has_had_its_turn():
+    """Told sooner, KEDA finds an old scale in its cache, and writes what is there already."""
     demand = ScriptedDemand()
     async with following(demand) as follower:
         await asyncio.sleep(5)
         demand.say(AWAITED)
-        await asyncio.sleep(0.01)
-    assert [(5.0, True)] == follower.told
+        await asyncio.sleep(0.5)
+    assert [(5 + HEAD_START_SECONDS, True)] == follower.told
 
 
-async def test_it_is_told_at_once_if_somebody_waits_already():
+async def test_it_is_told_if_somebody_waits_already():
     """KEDA may connect, or come back, in the middle of a cold start."""
     demand = ScriptedDemand()
     demand.say(AWAITED)
     async with following(demand) as follower:
-        await asyncio.sleep(0.01)
-    assert [(0.0, True)] == follower.told
+        await asyncio.sleep(0.5)
+    assert [(HEAD_START_SECONDS, True)] == follower.told
+
+
+async def test_a_start_that_is_over_before_its_turn_is_none_of_its_business():
+    """It was quick; the next poll says that there has been a request."""
+    demand = ScriptedDemand()
+    async with following(demand) as follower:
+        demand.say(AWAITED)
+        await asyncio.sleep(HEAD_START_SECONDS / 2)
+        demand.say(QUIET)
+        await asyncio.sleep(5)
+    assert [] == follower.told
+
+
+async def test_a_start_that_is_over_has_the_next_one_wait_for_its_own_turn():
+    """Each wake has a race of its own."""
+    demand = ScriptedDemand()
+    async with following(demand) as follower:
+        demand.say(AWAITED)
+        await asyncio.sleep(0.2)
+        demand.say(QUIET)
+        demand.say(AWAITED)
+        await asyncio.sleep(0.5)
+    assert [(0.2 + HEAD_START_SECONDS, True)] == follower.told
 
 
 async def test_it_is_told_again_every_second_while_somebody_waits_and_then_no_more():
@@ -67,7 +90,8 @@ async def test_it_is_told_again_every_second_while_somebody_waits_and_then_no_mo
         await asyncio.sleep(1)
         demand.say(Share(in_flight=5, last_request=3.5))
         await asyncio.sleep(60)
-    assert [(0.0, True), (1.0, True), (2.0, True), (3.0, True), (3.5, False)] == follower.told
+    first = HEAD_START_SECONDS
+    assert [(first + n, True) for n in range(4)] + [(3.5, False)] == follower.told
 
 
 async def test_what_is_over_without_a_word_is_noticed_with_the_next_repetition():
@@ -78,7 +102,8 @@ async def test_what_is_over_without_a_word_is_noticed_with_the_next_repetition()
         await asyncio.sleep(0.5)
         del demand.shares[CART]
         await asyncio.sleep(10)
-    assert [(0.0, True), (REPEAT_SECONDS, False)] == follower.told
+    first = HEAD_START_SECONDS
+    assert [(first, True), (first + REPEAT_SECONDS, False)] == follower.told
 
 
 async def test_every_further_request_is_not_told():
@@ -88,7 +113,8 @@ async def test_every_further_request_is_not_told():
         for pending in range(1, 1000):
             demand.say(Share(pending=pending))
             await asyncio.sleep(0)
-    assert [(0.0, True)] == follower.told
+        await asyncio.sleep(HEAD_START_SECONDS)
+    assert [(HEAD_START_SECONDS, True)] == follower.told
 
 
 async def test_whoever_waits_no_longer_when_it_would_be_told_was_let_go_at_once():
@@ -123,7 +149,7 @@ async def test_hundreds_of_followers_of_sleeping_holds_do_nothing_at_all():
     await asyncio.sleep(3600)
     assert asked == demand.asked
     demand.say(AWAITED, holds[250])
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
     assert asked + 2 == demand.asked
     assert [250] == [number for number, each in enumerate(followers) if each.told]
     pushes.close()
@@ -137,10 +163,10 @@ async def test_followers_of_one_hold_are_all_told():
     followers = [Follower(pushes) for _ in range(3)]
     await asyncio.sleep(1)
     demand.say(AWAITED)
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
     pushes.close()
     await asyncio.wait([each.task for each in followers])
-    assert [[(1.0, True)]] * 3 == [each.told for each in followers]
+    assert [[(1 + HEAD_START_SECONDS, True)]] * 3 == [each.told for each in followers]
 
 
 @pytest.mark.parametrize("share", [QUIET, AWAITED])

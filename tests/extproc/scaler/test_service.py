@@ -5,9 +5,22 @@ from typing import Any
 import grpc
 import pytest
 
+from extproc.scaler.gauges import watch
 from extproc.scaler.service import SERVICE
 from feed.board import HoldName, Share
-from tests.extproc.scaler.keda import AWAITED, QUIET, Keda, ScriptedDemand, asking, pushed
+from telemetry.catalogue import METRICS
+from telemetry.catalogue.scaling import KEDA_CALLS, KEDA_STREAMS
+from telemetry.store import Store
+from tests.extproc.scaler.keda import (
+    AWAITED,
+    QUIET,
+    Keda,
+    ScriptedDemand,
+    asking,
+    pushed,
+    scaler,
+    serving,
+)
 
 
 def lately(seconds: float) -> Share:
@@ -118,7 +131,7 @@ async def test_the_value_is_that_of_the_metric_that_was_asked_for():
         assert 12.0 == (await keda.metric("")).metricValueFloat
 
 
-async def test_keda_is_told_as_soon_as_a_request_is_parked():
+async def test_keda_is_told_when_a_request_is_parked():
     """The stream is open long before."""
     demand = ScriptedDemand()
     async with asking(demand) as keda:
@@ -188,3 +201,28 @@ async def test_five_hundred_streams_on_one_connection_are_told_each_its_own():
         assert dict.fromkeys(names, True) == told
         for call in calls:
             call.cancel()
+
+
+async def test_what_keda_asks_is_counted():
+    """That it is there, and whether its `fallback` has something to count, shows in metrics."""
+    demand = ScriptedDemand()
+    service = scaler(demand)
+    store = Store(METRICS)
+    watch(store, service)
+    async with serving(service) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        keda = Keda(channel)
+        call = keda.follow()
+        await call.wait_for_connection()
+        await keda.is_active()
+        await keda.metric_spec()
+        demand.whole = False
+        async with refused(grpc.StatusCode.UNAVAILABLE, "shop/cart"):
+            await keda.metric("layby-concurrency")
+        read = {each.metric: each.values for each in store.read()}
+        assert {(): 1.0} == read[KEDA_STREAMS]
+        assert {
+            ("IsActive", "answered"): 1.0,
+            ("GetMetricSpec", "answered"): 1.0,
+            ("GetMetrics", "refused"): 1.0,
+        } == read[KEDA_CALLS]
+    assert 0 == service.streams

@@ -21,17 +21,20 @@ BEGUN = datetime(2026, 8, 1, 12, 0, 1, 250_000, tzinfo=UTC)
 STREAM = f"id/{int(BEGUN.timestamp())}.250000000"
 
 
-def parsed(**common) -> list[Entry]:
+def parsed(request_id="id", original_path="", **common) -> list[Entry]:
     """What is read of one entry."""
     fields = {
-        "access_log_type": AccessLogType.DownstreamEnd,
-        "stream_id": "id",
+        "access_log_type": AccessLogType.UpstreamEnd,
         "start_time": BEGUN,
         "upstream_cluster": "cart",
         **common,
     }
     request = HttpRequestProperties(
-        request_method=RequestMethod.GET, path="/healthz?x", user_agent="kube-probe/1.36"
+        request_method=RequestMethod.GET,
+        path="/healthz?x",
+        original_path=original_path,
+        request_id=request_id,
+        user_agent="kube-probe/1.36",
     )
     entry = HttpAccessLogEntry(common_properties=AccessLogCommon(**fields), request=request)
     logs = StreamAccessLogsMessageHttpAccessLogEntries(log_entry=[entry])
@@ -41,11 +44,11 @@ def parsed(**common) -> list[Entry]:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (AccessLogType.DownstreamStart, [Moment.STARTED]),
-        (AccessLogType.DownstreamPeriodic, [Moment.CONTINUED]),
-        (AccessLogType.DownstreamEnd, [Moment.ENDED]),
+        (AccessLogType.UpstreamPoolReady, [Moment.STARTED]),
+        (AccessLogType.UpstreamPeriodic, [Moment.CONTINUED]),
+        (AccessLogType.UpstreamEnd, [Moment.ENDED]),
         (AccessLogType.NotSet, []),
-        (AccessLogType.UpstreamEnd, []),
+        (AccessLogType.DownstreamEnd, []),
         (AccessLogType.DownstreamTunnelSuccessfullyEstablished, []),
     ],
 )
@@ -72,7 +75,7 @@ def test_an_entry_is_read_whole():
     ids=["field", "tag", "both", "another tag", "neither"],
 )
 def test_the_cluster_is_in_the_field_or_in_the_tag(common, expected):
-    """Envoy leaves the field empty at a request's start, and puts a statistics name there later."""
+    """Envoy may put a statistics name into the field, and the tag is right."""
     assert expected == [entry.cluster for entry in parsed(**common)]
 
 
@@ -80,10 +83,15 @@ def test_a_stream_is_told_by_its_id_and_its_start():
     """The id alone is the client's choice."""
     streams = {
         parsed(**common)[0].stream
-        for common in ({}, {"stream_id": "other"}, {"start_time": BEGUN.replace(microsecond=1)})
+        for common in ({}, {"request_id": "other"}, {"start_time": BEGUN.replace(microsecond=1)})
     }
     assert len(streams) == 3
-    assert parsed()[0].stream == parsed(access_log_type=AccessLogType.DownstreamStart)[0].stream
+    assert parsed()[0].stream == parsed(access_log_type=AccessLogType.UpstreamPoolReady)[0].stream
+
+
+def test_the_path_is_the_one_that_the_client_asked_for():
+    """Probe rules are written for it, and the router's log comes behind a route's rewriting."""
+    assert "/healthz" == parsed(original_path="/healthz")[0].request.path
 
 
 @pytest.mark.parametrize("method", RequestMethod)

@@ -101,7 +101,7 @@ def test_every_message_in_a_field_is_the_one_that_envoy_has_there(descriptor):
 
 @pytest.mark.parametrize("enum", ENUMS, ids=lambda enum: enum.full_name)
 def test_every_enum_value_has_envoys_number(enum):
-    """A DownstreamEnd read as a DownstreamStart would keep everything awake for ever."""
+    """An UpstreamEnd read as an UpstreamPoolReady would keep everything awake for ever."""
     parent = enum.containing_type.name if enum.containing_type else ""
     theirs = getattr(import_module(f"envoy_data_plane.{enum.file.package}"), parent + enum.name)
     for value in enum.values:

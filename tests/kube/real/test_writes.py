@@ -215,7 +215,7 @@ async def test_events_are_accepted_and_counted(kube, shop, cart, run):
     workload = await kube.get(DEPLOYMENTS, cart)
     namespace = await kube.get(NAMESPACES, Key("", shop))
     for about in (workload, namespace):
-        recorder.tell(about, "Woken", f"by a request for {shop}", action="Wake")
+        recorder.tell(about, "Woke", f"by a request for {shop}", action="Wake")
     counts: list[int] = []
     async with asyncio.timeout(10):
         while counts != [3, 3]:
@@ -227,7 +227,7 @@ async def test_events_are_accepted_and_counted(kube, shop, cart, run):
                         counts.append(event.get("series", {}).get("count", 1))
             if counts in ([1, 1], [2, 2]):
                 for about in (workload, namespace):
-                    recorder.tell(about, "Woken", f"by a request for {shop}", action="Wake")
+                    recorder.tell(about, "Woke", f"by a request for {shop}", action="Wake")
             await asyncio.sleep(0.02)
     assert 0 == recorder.lost
     core = await kube.send(Request("list", "GET", f"/api/v1/namespaces/{shop}/events"))

@@ -26,6 +26,9 @@
 - apiGroups: [argoproj.io]
   resources: [rollouts]
   verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [list]
 {{- end }}
 
 {{- define "layby.controller.rules" -}}

@@ -1,0 +1,88 @@
+"""`layby leave`: everything woken and held no longer, before Layby is uninstalled."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cli.cluster import ask, connection_options
+from cli.examples import examples
+from cli.leaving import Leaving
+from istio.mesh import MeshGate
+from kube.client import Kube
+from kube.resource import Key
+
+GATE = MeshGate()
+
+
+@click.command(
+    short_help="Wake and release everything, before Layby is uninstalled.",
+    epilog=examples(
+        "layby leave --only-wake",
+        "layby leave --yes --timeout 600",
+    ),
+)
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    help="How many seconds it may take: half of them at most for workloads to be up.",
+)
+@click.option("--only-wake", is_flag=True, help="Delete nothing: wake, wait, and say what is up.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--root-namespace",
+    default=GATE.root_namespace,
+    show_default=True,
+    help="Istio's.",
+)
+@click.option("--gate", default=GATE.gate_name, show_default=True, help="The EnvoyFilter's name.")
+@connection_options
+def leave(  # noqa: PLR0913 - click's parameters
+    *,
+    seconds: float,
+    only_wake: bool,
+    yes: bool,
+    root_namespace: str,
+    gate: str,
+    kubeconfig: Path | None,
+    context: str | None,
+) -> None:
+    """Leave no workload asleep that nobody would wake any more.
+
+    Wakes all workloads that are held and waits until they are up. Then deletes all HoldPolicies and
+    TrafficHolds, waits until the controller has undone what it had changed, and takes the gate out
+    of the mesh. The controller has to run. What is left to do is uninstalling Layby itself.
+
+    The exit code is 0 only if all of it was done. It may be repeated.
+    """
+    if not only_wake and not yes:
+        click.confirm("Delete all HoldPolicies and TrafficHolds of this cluster?", abort=True)
+
+    async def question(kube: Kube) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        leaving = Leaving(kube, click.echo)
+        failed = await leaving.wake()
+        late = await leaving.wait(seconds if only_wake else seconds / 2)
+        _complain("not up", late)
+        if only_wake:
+            if failed or late:
+                raise click.ClickException("not everything is up")
+            click.echo("everything that is held is up")
+            return
+        left = await leaving.delete(deadline - loop.time())
+        if left:
+            _complain("not released", left)
+            raise click.ClickException("do not uninstall Layby yet")
+        await leaving.detach(Key(root_namespace, gate))
+        click.echo("no TrafficHold is left, and the gate is out of the mesh")
+
+    ask(kubeconfig, context, question)
+
+
+def _complain(what: str, said: list[str]) -> None:
+    for line in said:
+        click.echo(f"{what}: {line}", err=True)

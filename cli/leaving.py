@@ -1,0 +1,124 @@
+"""The way out: all that is held woken, waited for, and held no longer.
+
+Owns the order of it. Must not know what undoing a TrafficHold takes: the controller does that, so
+it has to be there still.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from cli.workloads import Workloads
+from crds.resource import InvalidResourceError
+from crds.v1alpha1 import TrafficHold
+from kube.client import Kube
+from kube.errors import KubeError, NotFoundError
+from kube.resource import (
+    ENVOY_FILTERS,
+    HOLD_POLICIES,
+    TRAFFIC_HOLDS,
+    Key,
+    Object,
+    Resource,
+    Selection,
+    key_of,
+)
+
+LOOK_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
+"""Envoys hear of an endpoint later than Layby does. And what a status says just after its workload
+was scaled may be of the time before."""
+ASLEEP = frozenset({"Zero", "Waking"})
+UNKNOWN = "the controller has not looked at it; is it running?"
+
+
+class Leaving:
+    """The steps, each of which may be taken again."""
+
+    def __init__(self, kube: Kube, say: Callable[[str], object]) -> None:
+        """`say` tells a person what is done."""
+        self._kube = kube
+        self._workloads = Workloads(kube)
+        self._say = say
+
+    async def wake(self, namespace: str = "") -> int:
+        """Wake what sleeps, in one namespace or in all; return how many cannot be woken.
+
+        Raises:
+            KubeError: TrafficHolds cannot be listed.
+        """
+        failed = 0
+        for item in await self._list(TRAFFIC_HOLDS, namespace):
+            if not item["spec"].get("dryRun"):
+                failed += not await self._wake(item)
+        return failed
+
+    async def wait(self, seconds: float) -> list[str]:
+        """Wait until all that is held is up; return what is not by then, and why."""
+        deadline = _now() + seconds
+        await asyncio.sleep(SETTLE_SECONDS)
+        while asleep := [each for each in await self._list(TRAFFIC_HOLDS) if not is_up(each)]:
+            if _now() > deadline:
+                return [told(each) for each in asleep]
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)
+        return []
+
+    async def delete(self, seconds: float) -> list[str]:
+        """Delete policies and TrafficHolds; return what is there still after some time, and why."""
+        deadline = _now() + seconds
+        # A policy would make its TrafficHolds again.
+        await self._delete_all(HOLD_POLICIES)
+        self._say(f"{len(await self._delete_all(TRAFFIC_HOLDS))} TrafficHolds deleted")
+        while left := await self._delete_all(TRAFFIC_HOLDS):
+            if _now() > deadline:
+                return [told(each) for each in left]
+            await asyncio.sleep(LOOK_SECONDS)
+        return []
+
+    async def detach(self, gate: Key) -> None:
+        """Take the gate out of the mesh. Without TrafficHolds the controller leaves it so."""
+        with suppress(NotFoundError):
+            await self._kube.delete(ENVOY_FILTERS, gate)
+
+    async def _wake(self, item: Object) -> bool:
+        namespace, name = key_of(item)
+        try:
+            hold = TrafficHold.parse(item, unknown="ignore")
+            self._say(f"{namespace}/{name}: {await self._workloads.wake(hold)}")
+        except (KubeError, InvalidResourceError) as error:
+            self._say(f"{namespace}/{name}: {error}")
+            return False
+        return True
+
+    async def _list(self, resource: Resource, namespace: str = "") -> list[Object]:
+        try:
+            return list((await self._kube.list(Selection(resource, namespace))).items)
+        except NotFoundError:
+            return []  # the definition has gone, and they with it
+
+    async def _delete_all(self, resource: Resource) -> list[Object]:
+        """Have all objects of a resource deleted; return those that were there."""
+        found = await self._list(resource)
+        for item in found:
+            if "deletionTimestamp" not in item["metadata"]:
+                with suppress(NotFoundError):
+                    await self._kube.delete(resource, key_of(item))
+        return found
+
+
+def is_up(hold: Object) -> bool:
+    """Whether a workload has endpoints, or is none of Layby's."""
+    return hold.get("status", {}).get("phase") not in ASLEEP or bool(hold["spec"].get("dryRun"))
+
+
+def told(hold: Object) -> str:
+    """Return what the controller says of a TrafficHold."""
+    conditions = hold.get("status", {}).get("conditions", ())
+    why = [each.get("message", "") for each in conditions if each["type"] == "Ready"]
+    namespace, name = key_of(hold)
+    return f"{namespace}/{name}: {(why or [UNKNOWN])[0]}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,167 @@
+"""The way out of a cluster, whose controller does its part or does not."""
+
+import asyncio
+
+import pytest
+from click.testing import CliRunner
+
+from cli.leaving import LOOK_SECONDS, SETTLE_SECONDS, Leaving
+from cli.main import main
+from cli.workloads import Workloads
+from crds.v1alpha1 import TrafficHold
+from kube.errors import KubeError
+from kube.resource import DEPLOYMENTS, ENVOY_FILTERS, HOLD_POLICIES, TRAFFIC_HOLDS, Key
+from tests.controller import objects
+from tests.controller.cluster import Cluster
+from tests.controller.objects import deployment
+
+GATE = Key("istio-system", "layby")
+
+
+@pytest.fixture
+def cluster():
+    return Cluster()
+
+
+@pytest.fixture
+def said():
+    """What a person was told."""
+    return []
+
+
+@pytest.fixture
+def leaving(cluster, said):
+    return Leaving(cluster.kube, said.append)
+
+
+def hold(name, **spec):
+    """A TrafficHold whose target has its name."""
+    return objects.hold(name, target=name, spec=spec)
+
+
+def replicas(cluster, name):
+    return cluster.find(DEPLOYMENTS, name)["spec"]["replicas"]
+
+
+def phase(item, value):
+    return {**item, "status": {"phase": value}}
+
+
+async def test_only_what_sleeps_is_woken(cluster, leaving, said):
+    """A workload that is up may have been scaled by hand; a dry run is none of Layby's."""
+    cluster.have(
+        *(deployment("cart", replicas=0), deployment("web", replicas=3)),
+        *(deployment("dry", replicas=0), hold("cart"), hold("web"), hold("dry", dryRun=True)),
+    )
+    assert 0 == await leaving.wake()
+    assert [1, 3, 0] == [replicas(cluster, name) for name in ("cart", "web", "dry")]
+    assert [
+        "shop/cart: Deployment cart: 0 -> 1 replicas",
+        "shop/web: Deployment web has 3 replicas already",
+    ] == sorted(said)
+
+
+async def test_one_that_cannot_be_woken_keeps_no_other_from_it(cluster, leaving, said):
+    """One broken TrafficHold among a hundred is no reason to leave the rest asleep."""
+    cluster.have(hold("gone"), deployment("cart", replicas=0), hold("cart"))
+    assert 1 == await leaving.wake()
+    assert 1 == replicas(cluster, "cart")
+    assert any(line.startswith("shop/gone: NotFound") for line in said)
+
+
+async def test_another_namespace_is_left_alone(cluster, leaving):
+    cluster.have(deployment("cart", replicas=0), hold("cart"))
+    assert 0 == await leaving.wake("other")
+    assert 0 == replicas(cluster, "cart")
+
+
+async def test_a_cluster_without_the_definitions_is_left_already(leaving):
+    """It may be the second time."""
+    assert 0 == await leaving.wake()
+
+
+@pytest.mark.looptime
+async def test_it_waits_until_all_are_up(cluster, leaving):
+    """Until then requests need the hold."""
+    cluster.have(phase(hold("cart"), "Waking"), phase(hold("web"), "Warm"))
+    waiting = asyncio.create_task(leaving.wait(60))
+    await asyncio.sleep(10)
+    assert not waiting.done()
+    cluster.have(phase(hold("cart"), "Warm"))
+    assert [] == await waiting
+    assert asyncio.get_running_loop().time() < 10 + 2 * LOOK_SECONDS + SETTLE_SECONDS
+
+
+@pytest.mark.looptime
+async def test_what_is_not_up_in_time_is_named_with_what_the_controller_says(cluster, leaving):
+    """A person decides whether to leave it so."""
+    conditions = [{"type": "Ready", "status": "False", "reason": "R", "message": "no image"}]
+    cart = {**hold("cart"), "status": {"phase": "Waking", "conditions": conditions}}
+    cluster.have(cart, phase(hold("web"), "Zero"))
+    assert [
+        "shop/cart: no image",
+        "shop/web: the controller has not looked at it; is it running?",
+    ] == await leaving.wait(5)
+
+
+@pytest.mark.looptime
+async def test_policies_go_before_what_they_make_and_the_gate_goes_last(cluster, leaving, said):
+    """A policy would make its TrafficHolds again, and the controller puts the gate back for one."""
+    policy = {
+        "apiVersion": "layby.dev/v1alpha1",
+        "kind": "HoldPolicy",
+        "metadata": {"name": "all", "uid": "1"},
+        "spec": {"namespaceSelector": {}, "selector": {}},
+    }
+    filters = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "layby", "namespace": "istio-system", "uid": "2"},
+        "spec": {},
+    }
+    cluster.have(policy, hold("cart"), hold("web"), filters)
+    assert [] == await leaving.delete(5)
+    paths = [each.path for each in cluster.asked if each.verb == "delete"]
+    assert HOLD_POLICIES.path_of(Key("", "all")) == paths[0]
+    assert ENVOY_FILTERS.path_of(GATE) not in paths
+    await leaving.detach(GATE)
+    assert not [path for path in cluster.objects if "layby" in path]
+    assert ["2 TrafficHolds deleted"] == said
+    await leaving.detach(GATE)  # and once more
+
+
+@pytest.mark.looptime
+async def test_what_the_controller_does_not_let_go_is_named(cluster, leaving):
+    """Without it, what sleeps would go on sleeping."""
+    item = hold("cart")
+    item["metadata"]["finalizers"] = ["layby.dev/wake"]
+    cluster.have(item)
+    (left,) = await leaving.delete(5)
+    assert left.startswith("shop/cart: the controller has not looked at it")
+    assert cluster.find(TRAFFIC_HOLDS, "cart")
+
+
+async def test_a_workload_is_put_to_sleep_and_a_kind_without_scale_is_not(cluster):
+    cluster.have(deployment("cart", replicas=2))
+    workloads = Workloads(cluster.kube)
+    parsed = TrafficHold.parse(hold("cart"))
+    assert "Deployment cart: 2 -> 0 replicas" == await workloads.sleep(parsed)
+    strange = hold("cart", targetRef={"apiVersion": "a.org/v1", "kind": "Pit", "name": "p"})
+    with pytest.raises(KubeError, match=r"a\.org/v1 Pit cannot be scaled in this cluster"):
+        await workloads.wake(TrafficHold.parse(strange))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("wake",), "give the name of a TrafficHold, or --all"),
+        (("wake", "cart", "--all"), "give the name of a TrafficHold, or --all"),
+        (("wake", "cart", "-A"), "--all-namespaces goes with --all"),
+        (("leave",), "Delete all HoldPolicies and TrafficHolds of this cluster? [y/N]"),
+    ],
+)
+def test_nothing_is_done_to_a_cluster_by_half_a_command(arguments, said):
+    """What it means is asked before any cluster is."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code
+    assert said in result.output
