@@ -8,6 +8,7 @@ from cli.cluster import ask, cluster_options, hold_named
 from cli.examples import examples
 from cli.leaving import Leaving
 from cli.workloads import Workloads
+from crds.v1alpha1 import TrafficHold
 from kube.client import Kube
 
 
@@ -65,6 +66,21 @@ def sleep(*, name: str, kubeconfig: Path | None, context: str | None, namespace:
     """
 
     async def question(kube: Kube) -> None:
-        click.echo(await Workloads(kube).sleep(await hold_named(kube, namespace, name)))
+        click.echo(await put_to_sleep(kube, await hold_named(kube, namespace, name)))
 
     ask(kubeconfig, context, question)
+
+
+async def put_to_sleep(kube: Kube, hold: TrafficHold) -> str:
+    """Scale the workload of a TrafficHold to zero; say what was done.
+
+    Raises:
+        click.ClickException: it would not stay there.
+        KubeError: that is refused.
+    """
+    if least := hold.spec.scaling.min_replicas:
+        raise click.ClickException(
+            f"{hold.metadata.name} never sleeps, for its spec.scaling.minReplicas is {least}: "
+            "set that to 0 first"
+        )
+    return await Workloads(kube).sleep(hold)

@@ -1,6 +1,7 @@
 """`layby status`: which workloads are held, and how they are doing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
@@ -9,9 +10,11 @@ from rich.live import Live
 from rich.table import Table
 
 from cli.cluster import ask, cluster_options
+from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
 from kube.client import Kube
-from kube.resource import TRAFFIC_HOLDS, Selection
+from kube.errors import KubeError
+from kube.resource import TRAFFIC_HOLDS, Object, Selection, key_of
 
 WATCH_SECONDS = 1.0
 
@@ -31,35 +34,57 @@ def status(  # noqa: PLR0913 - click's parameters
     namespace: str,
 ) -> None:
     """Show phase, parked requests and last wake of the TrafficHolds of a namespace, or of one."""
-    selection = Selection(
-        TRAFFIC_HOLDS,
-        "" if all_namespaces else namespace,
-        fields=f"metadata.name={name}" if name else "",
-    )
+    where = "" if all_namespaces else namespace
+    fields = f"metadata.name={name}" if name else ""
+    selection = Selection(TRAFFIC_HOLDS, where, fields=fields)
 
     async def question(kube: Kube) -> None:
         console = Console()
+        first = await table(kube, selection)
+        if name and not first.row_count:
+            place = f"namespace {where}" if where else "any namespace"
+            raise click.ClickException(
+                f"there is no TrafficHold {name} in {place}: `layby status -A` lists all there are"
+            )
         if not watch:
-            console.print(await _table(kube, selection))
+            console.print(first)
             return
-        with Live(await _table(kube, selection), console=console, auto_refresh=False) as live:
-            while True:
-                await asyncio.sleep(WATCH_SECONDS)
-                live.update(await _table(kube, selection), refresh=True)
+        with Live(first, console=console, auto_refresh=False) as live:
+            async for shown in tables(kube, selection, first):
+                live.update(shown, refresh=True)
 
     ask(kubeconfig, context, question)
 
 
-async def _table(kube: Kube, selection: Selection) -> Table:
+async def tables(kube: Kube, selection: Selection, last: Table) -> AsyncIterator[Table]:
+    """A table every second; while none is to be had, the last one, and why."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            last = await table(kube, selection)
+        except KubeError as error:
+            last.caption = f"as it was; the API server does not answer: {error}"
+        yield last
+
+
+async def table(kube: Kube, selection: Selection) -> Table:
+    """What there is of a selection now.
+
+    Raises:
+        KubeError: that cannot be told.
+    """
     items = (await kube.list(selection)).items
-    table = Table("namespace", "name", "phase", "parked", "last wake", "ready")
+    made = Table("namespace", "name", "phase", "parked", "last wake", "ready")
     for item in items:
+        made.add_row(*key_of(item), *_cells(item))
+    return made
+
+
+def _cells(item: Object) -> tuple[str, str, str, str]:
+    try:
         hold = TrafficHold.parse(item, unknown="ignore")
-        table.add_row(hold.metadata.namespace, hold.metadata.name, *_cells(hold))
-    return table
-
-
-def _cells(hold: TrafficHold) -> tuple[str, str, str, str]:
+    except InvalidResourceError as error:
+        return "", "", "", f"unreadable: {'; '.join(map(str, error.problems))}"
     wake = hold.status.last_wake
     took = f"{wake.outcome} in {wake.duration:.1f} s" if wake else ""
     ready = next((c for c in hold.status.conditions if c.type == "Ready"), None)

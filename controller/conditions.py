@@ -17,6 +17,12 @@ from crds.v1alpha1.traffichold import WakeOutcome
 OF_ONE = frozenset({Attached.NOT_READY_COUNTED, Attached.SUBSET_NOT_HELD})
 """Reasons why requests for one workload are not held, though those for others are."""
 
+_NO_REPORTS = (
+    "no Envoy reports its requests, so that nothing is put to sleep: is {} the mesh's root "
+    "namespace, where Layby's EnvoyFilter is, is that for the right revision, and can Envoys reach "
+    "the hold servers? Without a single request in the mesh it looks the same"
+)
+
 
 class Judgement(NamedTuple):
     """A condition's reason, and what a person reads."""
@@ -74,6 +80,9 @@ def attached(facts: Facts, advice: Sequence[str]) -> Judgement:
         return Judgement(Attached.SUBSET_NOT_HELD, "\n".join(unheld))
     if facts.hold.spec.dry_run:
         return Judgement(Attached.DRY_RUN, "spec.dryRun is set: requests are let through")
+    unreported = facts.demand is not None and not facts.demand.reported
+    if unreported and facts.gate.reason is Attached.UNVERIFIED:
+        return Judgement(Attached.NO_REPORTS, _NO_REPORTS.format(facts.mesh.root_namespace))
     return Judgement(facts.gate.reason, facts.gate.message)
 
 

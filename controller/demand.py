@@ -5,6 +5,7 @@ Owns the words between the controller and the demand feed. Must not know how the
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from crds.v1alpha1.traffichold import LastWake
@@ -23,8 +24,8 @@ class Demand:
     """Seconds since a request last came or was seen open; if none has, the age of the youngest
     hold server's account. An age, so that no two clocks have to agree on it."""
     complete: bool
-    """Whether all hold servers are known and each was heard from lately. If not, there may be more
-    than this."""
+    """Whether all hold servers are known, each was heard from lately, and one of them hears from
+    Envoys. If not, there may be more than this."""
     requested: bool = True
     """Whether any request has been seen."""
     last_wake: LastWake | None = None
@@ -33,6 +34,10 @@ class Demand:
     """How many there have been, counted from anywhere."""
     sheds: int = 0
     """How many were refused for want of a place, counted from anywhere."""
+    reported: bool = True
+    """False if each hold server says that no Envoy has ever told it of a request."""
+    unbroken: float = inf
+    """Seconds since a hold server was last lost, with what it knew and had not told."""
 
 
 class DemandSource(Protocol):
@@ -43,6 +48,9 @@ class DemandSource(Protocol):
 
     def watch(self, key: Key, /, *, on: bool) -> None:
         """Have listeners told of each request for a TrafficHold, or no longer."""
+
+    def forget(self, key: Key, /) -> None:
+        """Forget a TrafficHold that is gone."""
 
     def subscribe(self, listener: Callable[[Key], None], /) -> None:
         """Have a listener told when to look again at a TrafficHold.

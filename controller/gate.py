@@ -126,8 +126,11 @@ class GateKeeper:
         try:
             found = await self._istiod.look()
         except IstiodError as error:
-            if self._seen is None or _now() - self._seen_at > KEEP_SECONDS:
-                self._seen = Gate(Attached.UNVERIFIED, str(error))
+            self._unseen(str(error))
+        except Exception as error:
+            # What some istiod answers must not end the controller.
+            log.exception("istiod's answer cannot be understood")
+            self._unseen(f"istiod's answer cannot be understood: {error!r}")
         else:
             spec = self._wanted["spec"]
             kinds = _kinds(spec)
@@ -135,6 +138,10 @@ class GateKeeper:
             self._seen = judge_proxies(meant, everywhere="workloadSelector" not in spec)
             self._seen_at = _now()
         self._tell()
+
+    def _unseen(self, why: str) -> None:
+        if self._seen is None or _now() - self._seen_at > KEEP_SECONDS:
+            self._seen = Gate(Attached.UNVERIFIED, why)
 
     def _is_current(self) -> bool:
         stored = self._stored()

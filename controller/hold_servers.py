@@ -45,6 +45,8 @@ class FeedDemand:
             _told(total.last_wake),
             total.requests,
             total.sheds,
+            self._hold_servers.reported,
+            self._hold_servers.unbroken(),
         )
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:
@@ -54,6 +56,10 @@ class FeedDemand:
     def watch(self, key: Key, *, on: bool) -> None:
         """Have listeners told of each request for a TrafficHold, or no longer."""
         self._hold_servers.watch(HoldName(*key), on=on)
+
+    def forget(self, key: Key) -> None:
+        """Forget a TrafficHold that is gone."""
+        self._hold_servers.forget(HoldName(*key))
 
     async def run(self) -> None:
         """Listen until cancelled."""

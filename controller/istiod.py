@@ -65,6 +65,10 @@ class Istiod:
             ) as session:
                 places = await self._settled(session)
                 found = await self._found(session, places)
+        except _NotShownError as error:
+            raise IstiodError(
+                f"istiod shows no /debug/syncz at {self._access.url}: are its debug endpoints off?"
+            ) from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             why = str(error) or type(error).__name__
             raise IstiodError(f"istiod cannot be asked at {self._access.url}: {why}") from error

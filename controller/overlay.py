@@ -39,6 +39,10 @@ class Overlay(Generic[T]):
 
     def put(self, key: Hashable, seen: str, value: T, now: float) -> None:
         """Have a value for an object whose version in the store is `seen`; empty if it has none."""
+        self._entries.pop(key, None)
+        # The oldest come first. Nobody asks again for what is gone.
+        while self._entries and (first := next(iter(self._entries.items())))[1].until <= now:
+            del self._entries[first[0]]
         self._entries[key] = _Entry(seen, value, now + KEEP_SECONDS)
 
     def get(self, key: Hashable, seen: str, now: float) -> T | None:

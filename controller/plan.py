@@ -19,7 +19,7 @@ from controller.sleep import Decision, Reason, Situation, decide
 from controller.status import status
 from controller.steps import Plan, Removal, Scaling, removals, with_status
 from controller.subsets import unheld_subsets
-from crds.condition import Attached
+from crds.condition import Accepted, Attached
 from kube.resource import Object, key_of
 
 
@@ -75,7 +75,11 @@ def _rules(
         if each.ours is not None and not facts.hold.spec.dry_run
     }
     ours = {rule.key: rule for rule in facts.rules if is_ours(rule, owner)}
-    delete = [Removal(key, rule.uid) for key, rule in ours.items() if key not in wanted]
+    # A target that is missing may be back in a moment, with endpoints that are not ready.
+    missing = accepted(facts).reason is Accepted.TARGET_NOT_FOUND
+    delete = [
+        Removal(key, rule.uid) for key, rule in ours.items() if key not in wanted and not missing
+    ]
     apply = [
         item
         for key, item in wanted.items()

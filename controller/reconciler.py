@@ -6,11 +6,10 @@ Owns what is asked and remembered for it. Must not decide anything, nor know who
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
+from controller import unreadable
 from controller.demand import DemandSource
 from controller.destination_rule import name_of
 from controller.effects import Effects, Subject
@@ -26,6 +25,7 @@ from controller.scaled_object import ScaledObject, Scaler
 from controller.scaled_object import name_of as scaled_name
 from controller.scaled_objects import ScaledObjects
 from controller.services import Leading, Service
+from controller.sleep import UNKNOWN_SECONDS
 from controller.status import invalid, write_in
 from controller.steps import Plan
 from controller.targets import Targets
@@ -80,7 +80,8 @@ class HoldReconciler:
         stored = self._world.hold(key)
         if stored is None:
             self._memories.pop(key, None)
-            self._sources.demand.watch(key, on=False)
+            self._world.forget()
+            self._sources.demand.forget(key)
             self.looks.pop(key, None)
             return None
         memory = self._memories.setdefault(key, Memory())
@@ -89,7 +90,10 @@ class HoldReconciler:
         try:
             hold = TrafficHold.parse(item, unknown="ignore")
         except InvalidResourceError as error:
-            await self._refuse(Subject(item, version, memory), error)
+            subject = Subject(item, version, memory)
+            if unreadable.is_leaving(item):
+                return await self._let_go(subject)
+            await self._refuse(subject, error)
             return None
         target = await self._targets.find(key.namespace, hold.spec.target_ref)
         resource = await self._targets.resource(hold.spec.target_ref)
@@ -100,7 +104,10 @@ class HoldReconciler:
         self._rehearsed(key, facts, made, memory)
         self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
-        return _sooner(again, memory.retry_after(_now()))
+        again = _sooner(again, memory.retry_after(_now()))
+        # Of the first report nobody tells whom nobody has asked for.
+        unreported = facts.demand is not None and not facts.demand.reported
+        return _sooner(again, UNKNOWN_SECONDS if unreported else None)
 
     def _facts(self, item: Object, hold: TrafficHold, target: Target, memory: Memory) -> Facts:
         """Gather, in one turn of the loop, so that all of it is of one moment."""
@@ -113,8 +120,7 @@ class HoldReconciler:
             leading = world.leading(item, target.pod_labels)
             key_of_target = target.key
             neighbours = {s.name: world.neighbours(s, target.key) for s in leading.services}
-            written = self._effects.replicas.get(target.key, target.version, now)
-            replicas = written if written is not None else target.replicas or 0
+            replicas = self._replicas(target)
         ready = world.ready_endpoints(leading.services)
         return Facts(
             hold=hold,
@@ -141,6 +147,10 @@ class HoldReconciler:
             rehearsal=memory.rehearsal,
             status_age=now - memory.wrote_at,
         )
+
+    def _replicas(self, workload: Workload) -> int:
+        written = self._effects.replicas.get(workload.key, workload.version, _now())
+        return written if written is not None else workload.replicas or 0
 
     def _rehearsed(self, key: Key, facts: Facts, made: Plan, memory: Memory) -> None:
         """Remember what would have been, and count it."""
@@ -193,9 +203,21 @@ class HoldReconciler:
                 items[key] = written
         return tuple(ScaledObject.read(items[key]) for key in sorted(items))
 
+    async def _let_go(self, subject: Subject) -> float | None:
+        """Let go of a TrafficHold that is being deleted and cannot be read."""
+        workload, replicas = None, 0
+        if (ref := unreadable.target_ref(subject.hold)) is not None:
+            target = await self._targets.find(subject.key.namespace, ref)
+            if not isinstance(target, Missing):
+                workload, replicas = target, self._replicas(target)
+                resource = await self._targets.resource(ref)
+                subject = replace(subject, workload=workload, resource=resource)
+        made = unreadable.last_plan(workload, replicas, subject.memory.refusal(_now()))
+        return await self._effects.carry_out(made, subject)
+
     async def _refuse(self, subject: Subject, error: InvalidResourceError) -> None:
         item = subject.hold
-        current = _read_status(item)
+        current = unreadable.read_status(item)
         message = "; ".join(map(str, error.problems))
         generation = item["metadata"].get("generation", 0)
         wanted = invalid(current, message, generation=generation, now=_wall())
@@ -203,15 +225,6 @@ class HoldReconciler:
         if write_in(current, wanted, 0.0) == 0.0:
             log.warning("%s/%s is invalid: %s", *subject.key, message)
             await self._effects.write_status(wanted, subject)
-
-
-def _read_status(item: Object) -> TrafficHoldStatus:
-    try:
-        return TrafficHoldStatus.model_validate(
-            item.get("status") or {}, strict=False, extra="ignore", by_alias=True, by_name=False
-        )
-    except ValidationError:
-        return TrafficHoldStatus()
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

@@ -31,7 +31,7 @@ class Reason(StrEnum):
     SCALE_REFUSED = "ScaleRefused"
     """It could not be scaled a moment ago."""
     DEMAND_UNKNOWN = "DemandUnknown"
-    """Some hold server has not been heard from: it may know of a request."""
+    """Some hold server has not been heard from, or no Envoy by any: there may be requests."""
     BUSY = "Busy"
     """Requests are parked or open."""
     RECENT_REQUEST = "RecentRequest"
@@ -100,8 +100,9 @@ def _needed(situation: Situation) -> Decision | None:
         return Decision(Reason.DEMAND_UNKNOWN, UNKNOWN_SECONDS)
     if demand.pending or demand.in_flight:
         return Decision(Reason.BUSY)
-    if demand.quiet < after:
-        return Decision(Reason.RECENT_REQUEST, after - demand.quiet)
+    # What a hold server knew that was lost just before.
+    if (quiet := min(demand.quiet, demand.unbroken)) < after:
+        return Decision(Reason.RECENT_REQUEST, after - quiet)
     if situation.up_for < after:
         return Decision(Reason.JUST_STARTED, after - situation.up_for)
     return None

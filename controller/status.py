@@ -52,7 +52,10 @@ def status(  # noqa: PLR0913 - all that a status tells
     current = hold.status
     is_held = not judged.accepted.is_false and not isinstance(facts.target, Missing)
     pending = demand.pending if demand else 0
-    services = tuple(ServiceRef(name=service.name) for service in facts.leading.services)
+    # While the target is missing, hold servers go on holding what led to it.
+    is_gone = judged.accepted.reason is Accepted.TARGET_NOT_FOUND
+    found = tuple(ServiceRef(name=service.name) for service in facts.leading.services)
+    services = current.services if is_gone else found if is_held else None
     return TrafficHoldStatus(
         observed_generation=generation,
         conditions=merge(
@@ -63,7 +66,7 @@ def status(  # noqa: PLR0913 - all that a status tells
         pending=demand.pending if demand else None,
         last_request_time=_last_request(facts, now),
         last_wake=last_wake(current.last_wake, demand.last_wake if demand else None),
-        services=services if is_held else None,
+        services=services,
         dry_run=rehearsal.told() if rehearsal else None,
     )
 

@@ -39,6 +39,11 @@ class World:
         item = store.get(Key(target.namespace, target.name)) if store is not None else None
         return Workload.read(item) if item is not None else None
 
+    def forget(self) -> None:
+        """Forget what was learned of workloads that no TrafficHold has for its target now."""
+        for target in [target for target in self.learned if not self.holds_on(target)]:
+            del self.learned[target]
+
     def pod_labels(self, workload: Workload) -> Mapping[str, str] | None:
         """Return the labels of a workload's pods, as far as they are known."""
         if workload.pod_labels is not None:

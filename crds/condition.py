@@ -70,6 +70,8 @@ class Attached(StrEnum):
     """Endpoints that are not ready reach Envoy, by a DestinationRule that is the user's own."""
     SUBSET_NOT_HELD = "SubsetNotHeld"
     """A subset leads to the workload alone, and other workloads behind its Service are up."""
+    NO_REPORTS = "NoReports"
+    """No Envoy has ever told the hold servers of a request, and what they have cannot be seen."""
     UNVERIFIED = "Unverified"
     """What the proxies have cannot be seen."""
 
@@ -130,7 +132,7 @@ _TRUE: tuple[Reason, ...] = (
     ScalerReady.NEVER_SLEEPS,
     Ready.READY,
 )
-_UNKNOWN: tuple[Reason, ...] = (Attached.UNVERIFIED,)
+_UNKNOWN: tuple[Reason, ...] = (Attached.NO_REPORTS, Attached.UNVERIFIED)
 
 
 class Condition(Model):

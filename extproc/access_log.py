@@ -29,6 +29,8 @@ class AccessLog:
         self._workloads: Mapping[WorkloadKey, Workload] = {}
         self._windows: dict[WorkloadKey, DemandWindow] = {}
         self._closing = asyncio.Event()
+        self.streams = 0
+        """How many streams Envoys have opened. They do so with their first entry."""
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, to be added to a server."""
@@ -59,6 +61,7 @@ class AccessLog:
     async def receive(self, _messages: object, context: Context) -> bytes:
         """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""
         closing = asyncio.ensure_future(self._closing.wait())
+        self.streams += 1
         try:
             while isinstance(message := await _first(context.read(), closing), bytes):
                 now = asyncio.get_running_loop().time()

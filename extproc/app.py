@@ -96,6 +96,11 @@ class HoldServer:
         """The wait between a ready endpoint and the release, as learnt so far; in seconds."""
         return self._settle.wait
 
+    @property
+    def log_streams(self) -> int:
+        """How many streams of access logs Envoys have opened here."""
+        return self._access_log.streams
+
     def touched(self) -> set[WorkloadKey]:
         """Return the workloads for which there has been any demand."""
         return {*self._access_log.touched(), *self.throttler.waited_for()}

@@ -17,14 +17,21 @@ from extproc.core.outcome import Outcome
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, WorkloadKey
 from extproc.throttler import Throttler
-from extproc.wire.ext_proc import CONTINUE, SERVICE, ProtocolError, immediate, parse
+from extproc.wire.ext_proc import (
+    CONTINUE,
+    PASS,
+    SERVICE,
+    ProtocolError,
+    immediate,
+    parse,
+    trace,
+)
+from istio.contract import CHANCE_METADATA, CHANCES_METADATA
 
 log = logging.getLogger(__name__)
 
 FIRST_MESSAGE_SECONDS = 10.0
 KNOWN_WITHIN_SECONDS = 5.0
-CHANCE, CHANCES = "x-layby-chance", "x-layby-chances"
-"""gRPC metadata by which the gate says which of its hold filters asks."""
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 """gRPC metadata by which an Envoy that traces says which span of its own this call is."""
 
@@ -84,20 +91,26 @@ class Processor:
             await _wait(self._known, KNOWN_WITHIN_SECONDS)
         key = self._find(arrival.cluster)
         if key is None:
-            return CONTINUE
+            # Another hold server, or the next chance, may know it: this one knows nothing yet.
+            return PASS if self._known.is_set() else CONTINUE
         request, style = arrival.request, arrival.style
         # Thousands of these frames live for minutes.
         del message, arrival
         clock = asyncio.get_running_loop().time
         arrived = clock()
         chance, request = _introduced(context, request)
-        verdict = await self._throttler.hold(key, request, chance)
+        holding = self._throttler.hold(key, request, chance)
+        # As is the path of each, and what else was sent with it, unless it is a trace's.
+        del request
+        verdict = await holding
         if verdict.outcome is not Outcome.PROBED:
             self._asked(key)
         if verdict.outcome is Outcome.DRAINED and self._handing_over:
             # Aborting sends nothing but a status, which Envoy's retry policy takes elsewhere; a
             # status that is set comes after an empty message, which costs the request a chance.
             await context.abort(grpc.StatusCode.UNAVAILABLE, verdict.detail)
+        if verdict.outcome is Outcome.UNMANAGED:
+            return PASS
         refusal = answer(verdict, style, clock() - arrived)
         return immediate(refusal) if refusal else CONTINUE
 
@@ -126,14 +139,15 @@ def _introduced(context: Context, request: Request) -> tuple[Chance, Request]:
     """Return which chance asks; and the request, in the trace of the call if that has one."""
     number, total, parent, state = "1", "1", "", ""
     for name, value in context.invocation_metadata() or ():
-        if name == CHANCE:
+        if name == CHANCE_METADATA:
             number = str(value)
-        elif name == CHANCES:
+        elif name == CHANCES_METADATA:
             total = str(value)
         elif name == TRACEPARENT:
             parent = str(value)
         elif name == TRACESTATE:
             state = str(value)
+    parent, state = trace(parent, state)
     if parent:
         request = request._replace(traceparent=parent, tracestate=state)
     if number in _CHANCES and total in _CHANCES:

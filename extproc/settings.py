@@ -42,9 +42,8 @@ class Settings(BaseSettings):
     is 100 ms, and 110 to 130 ms are seen. The server learns longer waits from requests that come
     back."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 20.0
-    """How long a stopping server waits for what it has parked; less than the pod's grace."""
-    hand_over: bool = True
-    """Whether another hold server is up while this one stops, and takes over what is parked."""
+    """How long a stopping server that no other one can take over from waits for what it has
+    parked; less than the pod's grace."""
 
     @property
     def scaler_tls(self) -> TlsFiles | None:

@@ -83,6 +83,8 @@ class Throttler:
             if self._observer:
                 self._observer.ended(key, ticket, 0.0, None, request)
             return ticket
+        # Of what is decided only the trace is wanted once more, and thousands may wait.
+        request = Request(traceparent=request.traceparent, tracestate=request.tracestate)
         # Unless there will be another: the client may leave at any moment, and even between the
         # answer and its being heard.
         verdict = ABANDONED

@@ -4,7 +4,7 @@ Pure: `now` is monotonic seconds. Must not know how reports come.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
 from math import inf
@@ -112,6 +112,7 @@ class _Report:
     shares: Mapping[HoldName, Share]
     heard_at: float
     began_at: float
+    log_streams: int
 
 
 class Board:
@@ -119,32 +120,43 @@ class Board:
 
     def __init__(self) -> None:
         self._reports: dict[str, _Report] = {}
-        self._ended: dict[HoldName, tuple[int, int]] = {}
-        """What hold servers had counted that are gone, so that sums do not fall."""
+        self._ended: dict[HoldName, Share] = {}
+        """What hold servers had counted that are gone, so that sums do not fall, and when the last
+        request came that they knew of."""
         self._expected: frozenset[str] | None = None
         self._lost_at: float | None = None
+        self._broken_at: float | None = None
 
     def expect(self, replicas: Collection[str], now: float) -> None:
         """These are the hold servers there are; the parts of all others are dropped."""
         self._expected = frozenset(replicas)
         for replica in self._reports.keys() - self._expected:
-            self._keep_counts(self._reports.pop(replica))
+            self._lose(self._reports.pop(replica), now)
             # Its Envoys have yet to tell another about the requests that are in flight.
             self._lost_at = now
 
     def hear(
-        self, replica: str, shares: Mapping[HoldName, Share], account_age: float, now: float
+        self,
+        replica: str,
+        shares: Mapping[HoldName, Share],
+        account_age: float,
+        now: float,
+        *,
+        log_streams: int,
     ) -> None:
         """A hold server reports; a report is whole, and replaces its last one."""
         last = self._reports.get(replica)
         began_at = now - account_age
         if last is not None and began_at - last.began_at > _RESTART_SECONDS:
-            self._keep_counts(last)
-        self._reports[replica] = _Report(shares, now, began_at)
+            self._lose(last, now)
+        self._reports[replica] = _Report(shares, now, began_at, log_streams)
 
     def complete(self, now: float) -> bool:
-        """Whether the sum is the whole: every hold server has been heard, and for long enough."""
-        if not self._expected:
+        """Whether the sum is the whole.
+
+        Every hold server has been heard, and for long enough, and one of them hears from an Envoy.
+        """
+        if not self._expected or not self.reported:
             return False
         if self._lost_at is not None and now - self._lost_at < YOUNG_SECONDS:
             return False
@@ -155,6 +167,21 @@ class Board:
             and now - report.began_at >= YOUNG_SECONDS
             for report in reports
         )
+
+    @property
+    def reported(self) -> bool:
+        """Whether any Envoy has ever told a hold server that there is of requests.
+
+        If each says that none has, silence is no sign of workloads that nobody needs: the Envoys
+        may not have the gate. A stream that has ended counts, for Envoy opens the next one with its
+        next entry, and in a quiet mesh that may be hours later.
+        """
+        reports = [self._reports.get(replica) for replica in self._expected or ()]
+        return not reports or any(report is None or report.log_streams for report in reports)
+
+    def unbroken(self, now: float) -> float:
+        """Seconds since an account was last lost, with what it knew and had not told."""
+        return inf if self._broken_at is None else now - self._broken_at
 
     def silence(self, now: float) -> float:
         """Since when the one that has been silent longest was heard; infinite if one never was."""
@@ -174,14 +201,19 @@ class Board:
         total = combined([r.shares[hold] for r in self._reports.values() if hold in r.shares])
         if hold not in self._ended:
             return total
-        requests, sheds = self._ended[hold]
-        return replace(total, requests=total.requests + requests, sheds=total.sheds + sheds)
+        return combined([total, self._ended[hold]])
 
-    def _keep_counts(self, report: _Report) -> None:
+    def forget(self, hold: HoldName) -> None:
+        """Forget what hold servers that are gone had counted for a hold that is gone too."""
+        self._ended.pop(hold, None)
+
+    def _lose(self, report: _Report, now: float) -> None:
         """Remember what a hold server has counted that is gone, or has begun anew."""
+        self._broken_at = now
         for hold, share in report.shares.items():
-            requests, sheds = self._ended.get(hold, (0, 0))
-            self._ended[hold] = (requests + share.requests, sheds + share.sheds)
+            last = now if share.in_flight else share.last_request
+            counted = Share(last_request=last, requests=share.requests, sheds=share.sheds)
+            self._ended[hold] = combined([self._ended.get(hold, Share()), counted])
 
 
 def combined(shares: Sequence[Share]) -> Share:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nfeed.proto\x12\rlayby.feed.v1\"\x0e\n\x0cWatchRequest\"O\n\x06Report\x12\x1b\n\x13\x61\x63\x63ount_age_seconds\x18\x01 \x01(\x01\x12(\n\x05holds\x18\x02 \x03(\x0b\x32\x19.layby.feed.v1.HoldDemand\"\x88\x02\n\nHoldDemand\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07pending\x18\x03 \x01(\r\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x0c\n\x04rate\x18\x05 \x01(\x01\x12 \n\x18last_request_age_seconds\x18\x06 \x01(\x01\x12\x0e\n\x06waking\x18\x07 \x01(\x08\x12&\n\tlast_wake\x18\x08 \x01(\x0b\x32\x13.layby.feed.v1.Wake\x12\x10\n\x08requests\x18\t \x01(\x04\x12\r\n\x05sheds\x18\n \x01(\x04\x12,\n\ncold_start\x18\x0b \x01(\x0b\x32\x18.layby.feed.v1.ColdStart\"\xb8\x01\n\x04Wake\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12,\n\x07outcome\x18\x03 \x01(\x0e\x32\x1b.layby.feed.v1.Wake.Outcome\x12\x0e\n\x06reason\x18\x04 \x01(\t\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\r\n\tTIMED_OUT\x10\x03\"\xad\x02\n\tColdStart\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06scaled\x18\x02 \x01(\x01\x12\x11\n\tscheduled\x18\x03 \x01(\x01\x12\x0f\n\x07started\x18\x04 \x01(\x01\x12\r\n\x05ready\x18\x05 \x01(\x01\x12\x0c\n\x04seen\x18\x06 \x01(\x01\x12\x10\n\x08released\x18\x07 \x01(\x01\x12/\n\x06\x65nding\x18\x08 \x01(\x0e\x32\x1f.layby.feed.v1.ColdStart.Ending\x12\x18\n\x10\x64uration_seconds\x18\t \x01(\x01\x12\x0e\n\x06winner\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\"F\n\x06\x45nding\x12\x16\n\x12\x45NDING_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\r\n\tABANDONED\x10\x03\x32K\n\nDemandFeed\x12=\n\x05Watch\x12\x1b.layby.feed.v1.WatchRequest\x1a\x15.layby.feed.v1.Report0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nfeed.proto\x12\rlayby.feed.v1\"\x0e\n\x0cWatchRequest\"d\n\x06Report\x12\x1b\n\x13\x61\x63\x63ount_age_seconds\x18\x01 \x01(\x01\x12(\n\x05holds\x18\x02 \x03(\x0b\x32\x19.layby.feed.v1.HoldDemand\x12\x13\n\x0blog_streams\x18\x03 \x01(\x04\"\x88\x02\n\nHoldDemand\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07pending\x18\x03 \x01(\r\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x0c\n\x04rate\x18\x05 \x01(\x01\x12 \n\x18last_request_age_seconds\x18\x06 \x01(\x01\x12\x0e\n\x06waking\x18\x07 \x01(\x08\x12&\n\tlast_wake\x18\x08 \x01(\x0b\x32\x13.layby.feed.v1.Wake\x12\x10\n\x08requests\x18\t \x01(\x04\x12\r\n\x05sheds\x18\n \x01(\x04\x12,\n\ncold_start\x18\x0b \x01(\x0b\x32\x18.layby.feed.v1.ColdStart\"\xb8\x01\n\x04Wake\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12,\n\x07outcome\x18\x03 \x01(\x0e\x32\x1b.layby.feed.v1.Wake.Outcome\x12\x0e\n\x06reason\x18\x04 \x01(\t\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\r\n\tTIMED_OUT\x10\x03\"\xad\x02\n\tColdStart\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06scaled\x18\x02 \x01(\x01\x12\x11\n\tscheduled\x18\x03 \x01(\x01\x12\x0f\n\x07started\x18\x04 \x01(\x01\x12\r\n\x05ready\x18\x05 \x01(\x01\x12\x0c\n\x04seen\x18\x06 \x01(\x01\x12\x10\n\x08released\x18\x07 \x01(\x01\x12/\n\x06\x65nding\x18\x08 \x01(\x0e\x32\x1f.layby.feed.v1.ColdStart.Ending\x12\x18\n\x10\x64uration_seconds\x18\t \x01(\x01\x12\x0e\n\x06winner\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\"F\n\x06\x45nding\x12\x16\n\x12\x45NDING_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\x12\r\n\tABANDONED\x10\x03\x32K\n\nDemandFeed\x12=\n\x05Watch\x12\x1b.layby.feed.v1.WatchRequest\x1a\x15.layby.feed.v1.Report0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +34,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST']._serialized_start=29
   _globals['_WATCHREQUEST']._serialized_end=43
   _globals['_REPORT']._serialized_start=45
-  _globals['_REPORT']._serialized_end=124
-  _globals['_HOLDDEMAND']._serialized_start=127
-  _globals['_HOLDDEMAND']._serialized_end=391
-  _globals['_WAKE']._serialized_start=394
-  _globals['_WAKE']._serialized_end=578
-  _globals['_WAKE_OUTCOME']._serialized_start=502
-  _globals['_WAKE_OUTCOME']._serialized_end=578
-  _globals['_COLDSTART']._serialized_start=581
-  _globals['_COLDSTART']._serialized_end=882
-  _globals['_COLDSTART_ENDING']._serialized_start=812
-  _globals['_COLDSTART_ENDING']._serialized_end=882
-  _globals['_DEMANDFEED']._serialized_start=884
-  _globals['_DEMANDFEED']._serialized_end=959
+  _globals['_REPORT']._serialized_end=145
+  _globals['_HOLDDEMAND']._serialized_start=148
+  _globals['_HOLDDEMAND']._serialized_end=412
+  _globals['_WAKE']._serialized_start=415
+  _globals['_WAKE']._serialized_end=599
+  _globals['_WAKE_OUTCOME']._serialized_start=523
+  _globals['_WAKE_OUTCOME']._serialized_end=599
+  _globals['_COLDSTART']._serialized_start=602
+  _globals['_COLDSTART']._serialized_end=903
+  _globals['_COLDSTART_ENDING']._serialized_start=833
+  _globals['_COLDSTART_ENDING']._serialized_end=903
+  _globals['_DEMANDFEED']._serialized_start=905
+  _globals['_DEMANDFEED']._serialized_end=980
 # @@protoc_insertion_point(module_scope)

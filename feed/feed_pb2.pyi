@@ -12,12 +12,14 @@ class WatchRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("account_age_seconds", "holds")
+    __slots__ = ("account_age_seconds", "holds", "log_streams")
     ACCOUNT_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
+    LOG_STREAMS_FIELD_NUMBER: _ClassVar[int]
     account_age_seconds: float
     holds: _containers.RepeatedCompositeFieldContainer[HoldDemand]
-    def __init__(self, account_age_seconds: _Optional[float] = ..., holds: _Optional[_Iterable[_Union[HoldDemand, _Mapping]]] = ...) -> None: ...
+    log_streams: int
+    def __init__(self, account_age_seconds: _Optional[float] = ..., holds: _Optional[_Iterable[_Union[HoldDemand, _Mapping]]] = ..., log_streams: _Optional[int] = ...) -> None: ...
 
 class HoldDemand(_message.Message):
     __slots__ = ("namespace", "name", "pending", "in_flight", "rate", "last_request_age_seconds", "waking", "last_wake", "requests", "sheds", "cold_start")

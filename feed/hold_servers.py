@@ -45,6 +45,20 @@ class HoldServers:
         """Whether the sum is the whole: every hold server has been heard, and for long enough."""
         return self._board.complete(_now())
 
+    @property
+    def reported(self) -> bool:
+        """False if each hold server says that no Envoy has ever told it of a request."""
+        return self._board.reported
+
+    def unbroken(self) -> float:
+        """Seconds since an account was last lost, with what it knew and had not told."""
+        return self._board.unbroken(_now())
+
+    def forget(self, hold: HoldName) -> None:
+        """Forget a hold that is gone, and do not watch it any more."""
+        self._watched.discard(hold)
+        self._board.forget(hold)
+
     def silence(self) -> float:
         """Seconds since the one silent longest was heard; infinite if one never was."""
         return self._board.silence(_now())
@@ -52,6 +66,11 @@ class HoldServers:
     def youngest(self) -> float | None:
         """The age of the youngest account; None if no hold server has been heard."""
         return self._board.youngest(_now())
+
+    def ready(self) -> set[str]:
+        """Return the addresses, as `host:port`, of those that requests are sent to."""
+        slices = self._slices.store.snapshot().values()
+        return {address for item in slices for address in self._addresses(item, only_ready=True)}
 
     def subscribe(self, listener: Callable[[HoldName], None]) -> None:
         """Have a listener told of what has begun or ended for a hold; not of each request."""
@@ -75,10 +94,13 @@ class HoldServers:
         slices = self._slices.store.snapshot().values()
         self._feed.expect({address for item in slices for address in self._addresses(item)})
 
-    def _addresses(self, item: Object) -> Iterator[str]:
+    def _addresses(self, item: Object, *, only_ready: bool = False) -> Iterator[str]:
         ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
         for endpoint in item.get("endpoints") or ():
-            # One that is not ready, or ending, may still hold requests.
+            ready = (endpoint.get("conditions") or {}).get("ready") is not False
+            # One that is not ready, or ending, may still hold requests: it is heard all the same.
+            if only_ready and not ready:
+                continue
             for address in endpoint.get("addresses") or ():
                 for port in ports:
                     yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

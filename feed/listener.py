@@ -76,5 +76,6 @@ class Listener:
 
     def _hear(self, replica: str, report: Report) -> None:
         now = asyncio.get_running_loop().time()
-        self._board.hear(replica, wire.shares_of(report, now), report.account_age_seconds, now)
+        shares, age = wire.shares_of(report, now), report.account_age_seconds
+        self._board.hear(replica, shares, age, now, log_streams=report.log_streams)
         self._changed()

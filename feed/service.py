@@ -27,10 +27,14 @@ class FeedService:
 
     Args:
         shares: what is known now.
+        log_streams: how many streams of access logs Envoys have opened until now.
     """
 
-    def __init__(self, shares: Callable[[], Mapping[HoldName, Share]]) -> None:
+    def __init__(
+        self, shares: Callable[[], Mapping[HoldName, Share]], log_streams: Callable[[], int]
+    ) -> None:
         self._shares = shares
+        self._log_streams = log_streams
         self._began_at = asyncio.get_running_loop().time()
         self._seen: tuple[float, Mapping[HoldName, Share]] | None = None
         self._closing = False
@@ -55,7 +59,8 @@ class FeedService:
             shares = self._shared(clock())
             if shares != said or clock() - said_at >= HEARTBEAT_SECONDS:
                 said, said_at = shares, clock()
-                yield wire.report(shares, said_at - self._began_at, said_at)
+                age, streams = said_at - self._began_at, self._log_streams()
+                yield wire.report(shares, age, said_at, log_streams=streams)
             await _wait(news, LOOK_SECONDS)
 
     def look(self) -> None:

@@ -17,11 +17,15 @@ _OUTCOMES = {
 _MEANT = {number: outcome for outcome, number in _OUTCOMES.items()}
 
 
-def report(shares: Mapping[HoldName, Share], account_age: float, now: float) -> pb.Report:
+def report(
+    shares: Mapping[HoldName, Share], account_age: float, now: float, *, log_streams: int
+) -> pb.Report:
     """Say what is known; holds that were never asked for are left out."""
     holds = [_said(hold, share, now) for hold, share in shares.items()]
     return pb.Report(
-        account_age_seconds=account_age, holds=[hold for hold in holds if hold is not None]
+        account_age_seconds=account_age,
+        holds=[hold for hold in holds if hold is not None],
+        log_streams=log_streams,
     )
 
 

@@ -31,6 +31,7 @@ from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
     ExternalProcessor,
+    HeaderForwardingRules,
     ProcessingMode,
     ProcessingModeBodySendMode,
     ProcessingModeHeaderSendMode,
@@ -46,7 +47,11 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import (
     PreviousHostsPredicate,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
+from envoy_data_plane.envoy.type.matcher.v3 import (
+    HttpRequestHeaderMatchInput,
+    ListStringMatcher,
+    StringMatcher,
+)
 from envoy_data_plane.envoy.type.v3 import (
     FractionalPercent,
     FractionalPercentDenominatorType,
@@ -60,9 +65,13 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     MatcherOnMatch,
 )
 
-CHANCE_METADATA = "x-layby-chance"
-CHANCES_METADATA = "x-layby-chances"
-REQUEST_ATTRIBUTES = ("xds.cluster_name",)
+from istio.contract import (
+    CHANCE_METADATA,
+    CHANCES_METADATA,
+    CLUSTER_ATTRIBUTE,
+    MARK_HEADER,
+    ForwardedHeader,
+)
 
 MAX_CHANCES = 5
 MAX_MESSAGE_TIMEOUT_SECONDS = 3600.0  # Envoy refuses more
@@ -78,7 +87,6 @@ COLD = "0"
 SERVED = "1"
 """The mark of a request that was held, once there is an endpoint for it."""
 
-_HEADER_NAME = re.compile(r"[a-z0-9-]+")
 _CLUSTER_PREFIX = re.compile(r"[A-Za-z0-9_.|:/-]*")
 
 
@@ -93,8 +101,6 @@ class GateOptions:
     server lost beyond its retries."""
     message_timeout_seconds: float = MAX_MESSAGE_TIMEOUT_SECONDS
     """How long Envoy waits for a hold server's answer before it lets the request go on."""
-    mark_header: str = "x-layby-eps"
-    """The header between the filters; it never leaves the gate."""
     cluster_prefix: str = "outbound|"
     """Clusters of other names are never held."""
     retries: int = 5
@@ -113,8 +119,6 @@ class GateOptions:
                 f"message_timeout_seconds is {self.message_timeout_seconds}, "
                 f"not within 0 (excluded)..{MAX_MESSAGE_TIMEOUT_SECONDS}"
             )
-        if not _HEADER_NAME.fullmatch(self.mark_header):
-            raise ValueError(f"mark_header {self.mark_header!r} is no lower-case header name")
         # The prefix is quoted inside a CEL string inside a format string.
         if not _CLUSTER_PREFIX.fullmatch(self.cluster_prefix):
             raise ValueError(f"cluster_prefix {self.cluster_prefix!r} has characters to escape")
@@ -128,12 +132,13 @@ def gate(options: GateOptions) -> list[HttpFilter]:
     Only the first mark runs for every request. Each later mark reads the endpoint count again,
     so a request released before its own Envoy learned of the endpoint is parked once more.
     """
-    chain = [_mark(options, 1), _when(options, _hold(options, 1), COLD)]
+    chain = [_mark(options, 1), _when(_hold(options, 1), COLD)]
     for chance in range(2, options.chances + 1):
-        chain.append(_when(options, _mark(options, chance, SERVED), COLD))
-        chain.append(_when(options, _hold(options, chance), COLD))
-    chain.append(_when(options, _catch_up(), COLD, SERVED))
-    chain.append(_when(options, _unmark(options), COLD, SERVED))
+        chain.append(_when(_mark(options, chance, SERVED), COLD))
+        chain.append(_when(_hold(options, chance), COLD))
+    chain.append(_when(_catch_up(), COLD, SERVED))
+    unmark = _mutate("layby.unmark", [Mutation(remove=MARK_HEADER)])
+    chain.append(_when(unmark, COLD, SERVED))
     return [HttpFilter(name=part.name, typed_config=part.typed_config) for part in chain]
 
 
@@ -147,16 +152,10 @@ def _mark(options: GateOptions, chance: int, otherwise: str = "") -> TypedExtens
         f" && xds.cluster_name.startsWith('{options.cluster_prefix}') ? '{COLD}' : '{otherwise}'"
     )
     mark = HeaderValueOption(
-        header=HeaderValue(key=options.mark_header, value=f"%CEL({condition})%"),
+        header=HeaderValue(key=MARK_HEADER, value=f"%CEL({condition})%"),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
-    return _mutate(
-        f"layby.mark.{chance}", [Mutation(remove=options.mark_header), Mutation(append=mark)]
-    )
-
-
-def _unmark(options: GateOptions) -> TypedExtensionConfig:
-    return _mutate("layby.unmark", [Mutation(remove=options.mark_header)])
+    return _mutate(f"layby.mark.{chance}", [Mutation(remove=MARK_HEADER), Mutation(append=mark)])
 
 
 def _catch_up() -> TypedExtensionConfig:
@@ -171,11 +170,12 @@ def _mutate(name: str, mutations: list[Mutation]) -> TypedExtensionConfig:
 
 
 def _hold(options: GateOptions, chance: int) -> TypedExtensionConfig:
-    """Ask a hold server, with the request's headers and nothing else.
+    """Ask a hold server, with the headers that it reads and nothing else of the request.
 
     The timeout is not overridden per request: an Envoy that has had any answer on a stream no
     longer retries it elsewhere when its server dies.
     """
+    read = [StringMatcher(exact=str(name)) for name in ForwardedHeader]
     skip, send = ProcessingModeHeaderSendMode.SKIP, ProcessingModeHeaderSendMode.SEND
     processor = ExternalProcessor(
         grpc_service=_hold_service(options, chance),
@@ -188,7 +188,8 @@ def _hold(options: GateOptions, chance: int) -> TypedExtensionConfig:
             request_trailer_mode=skip,
             response_trailer_mode=skip,
         ),
-        request_attributes=list(REQUEST_ATTRIBUTES),
+        forward_rules=HeaderForwardingRules(allowed_headers=ListStringMatcher(read)),
+        request_attributes=[CLUSTER_ATTRIBUTE],
         message_timeout=timedelta(seconds=options.message_timeout_seconds),
         stat_prefix="layby",
     )
@@ -220,14 +221,14 @@ def _hold_service(options: GateOptions, chance: int) -> GrpcService:
     )
 
 
-def _when(options: GateOptions, inner: TypedExtensionConfig, *marks: str) -> TypedExtensionConfig:
+def _when(inner: TypedExtensionConfig, *marks: str) -> TypedExtensionConfig:
     """Create `inner` for requests with one of these marks only.
 
     A composite builds its filter on a match. Wrapping the filter itself with a skip action builds
     it for every request, which nearly doubles what the gate costs a warm one. The composite's
     `filter_chain` could hold all of them at once, but cannot stop (envoyproxy/envoy#42807).
     """
-    header = HttpRequestHeaderMatchInput(header_name=options.mark_header)
+    header = HttpRequestHeaderMatchInput(header_name=MARK_HEADER)
     execute = MatcherOnMatch(action=_xds("execute", ExecuteFilterAction(typed_config=inner)))
     matcher = Matcher(
         matcher_tree=MatcherMatcherTree(

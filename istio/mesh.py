@@ -95,8 +95,6 @@ class MeshGate(BaseModel):
     )
     """How long Envoy waits for a hold server's answer before it lets the request go on. Less than
     the longest hold cuts it short."""
-    mark_header: str = "x-layby-eps"
-    """The header between the filters of the gate, which never leaves it."""
     cluster_prefix: str = "outbound|"
     """Requests to Envoy clusters of other names are never held."""
     retries: Annotated[int, Field(ge=0, le=100)] = 5
@@ -123,7 +121,6 @@ class MeshGate(BaseModel):
             cluster_name=self.cluster_name,
             chances=self.chances,
             message_timeout_seconds=self.message_timeout_seconds,
-            mark_header=self.mark_header,
             cluster_prefix=self.cluster_prefix,
             retries=self.retries,
             retry_base_seconds=self.retry_base_seconds,

@@ -36,6 +36,14 @@ DEPLOYMENT = {
 
 
 @pytest.fixture
+async def crowd():
+    """Requests that are dropped at the end, however that is."""
+    crowd = Crowd()
+    yield crowd
+    crowd.close()
+
+
+@pytest.fixture
 def two(stack):
     """Two hold servers, before and after."""
     layby.install(stack.api)
@@ -45,25 +53,33 @@ def two(stack):
 
 
 def parked(stack) -> list[int]:
-    """How many requests each hold server holds, in its own words."""
+    """How many requests each hold server that is there to stay holds, in its own words."""
     pods = stack.api.items("v1", "Pod", layby.NAMESPACE)
-    names = [p for p in pods if p["metadata"]["name"].startswith("layby-extproc")]
-    return [_parked(pod["status"]["podIP"]) for pod in names if "podIP" in pod["status"]]
+    told = (
+        _parked(pod["status"]["podIP"])
+        for pod in pods
+        if pod["metadata"]["name"].startswith("layby-extproc")
+        and "deletionTimestamp" not in pod["metadata"]
+        and "podIP" in pod["status"]
+    )
+    return [each for each in told if each is not None]
 
 
-def _parked(address: str) -> int:
-    with urllib.request.urlopen(f"http://{address}:9464/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+def _parked(address: str) -> int | None:
+    try:
+        with urllib.request.urlopen(f"http://{address}:9464/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None  # not up yet
     return int(sum(float(x.split()[-1]) for x in lines if x.startswith("layby_hold_parked{")))
 
 
 @pytest.mark.usefixtures("two")
-async def test_a_hold_server_that_is_scaled_in_loses_nothing(stack, apply, namespace):
+async def test_a_hold_server_that_is_scaled_in_loses_nothing(stack, apply, namespace, crowd):
     """What it holds goes to the other; an autoscaler may take one away at any moment."""
     web = scene.Web(stack, namespace)
     web.deploy(apply, "--delay", str(START_SECONDS), annotations={PROBE_PERIOD: "20ms"})
     await asyncio.to_thread(web.sleep)
-    crowd = Crowd()
     await crowd.send(80, CROWD, address=stack.gateway.address, authority=web.host)
 
     def all_parked() -> bool:
@@ -80,7 +96,6 @@ async def test_a_hold_server_that_is_scaled_in_loses_nothing(stack, apply, names
     left = await asyncio.to_thread(parked, stack)
     async with asyncio.timeout(WITHIN):
         statuses = await crowd.statuses()
-    crowd.close()
     sys.stderr.write(f"held before {before}, after {left}; answers {dict(statuses)}\n")
     assert {HTTPStatus.OK: CROWD} == statuses
     assert [CROWD] == left, "they were let go before the hold server was gone"
@@ -116,13 +131,12 @@ def test_a_rollout_of_hold_servers_does_not_use_up_a_fallback(stack, apply, name
 
 
 @pytest.mark.usefixtures("two")
-async def test_hold_servers_come_and_go_with_their_work(stack, apply, namespace, tmp_path):
+async def test_hold_servers_come_and_go_with_their_work(stack, apply, namespace, tmp_path, crowd):
     """By the chart's own autoscaler: more by their CPU, fewer when it is over, and none is lost."""
     web = scene.Web(stack, namespace)
     web.deploy(apply, annotations={PROBE_PERIOD: "20ms"})
     await asyncio.to_thread(web.sleep)
     apply(manifests.deployment("web", "--delay", "40", annotations={PROBE_PERIOD: "20ms"}))
-    crowd = Crowd()
     with usage.served(stack.api, stack.kubeconfig, tmp_path / "usage"):
         apply(autoscaler())
         await crowd.send(80, CROWD, address=stack.gateway.address, authority=web.host)
@@ -137,7 +151,6 @@ async def test_hold_servers_come_and_go_with_their_work(stack, apply, namespace,
         left = await asyncio.to_thread(parked, stack)
         async with asyncio.timeout(2 * WITHIN):
             statuses = await crowd.statuses()
-    crowd.close()
     sys.stderr.write(f"still held {left}; answers {dict(statuses)}\n")
     assert {HTTPStatus.OK: CROWD} == statuses
 

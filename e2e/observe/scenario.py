@@ -56,7 +56,7 @@ class Fleet:
             assert until(lambda: self._crowd("dry") == {"200": CROWD}, WITHIN)
             time.sleep(4)
         assert until(lambda: self._crowd("broken")["cannot-start"], WITHIN)
-        assert until(self._moved, WITHIN)
+        assert until(self._survived, WITHIN)
         self._without_rights()
 
     def condition(self, name: str, kind: str) -> str:
@@ -81,8 +81,8 @@ class Fleet:
         reply = self._stack.gateway.get(f"{name}.{self.namespace}.example", patience=30)
         return reply.headers.get("x-layby-reason") or str(reply.status)
 
-    def _moved(self) -> bool:
-        """Kill a hold server while requests wait there: another one takes them on."""
+    def _survived(self) -> bool:
+        """Kill a hold server while requests wait there: they go on at another one."""
         assert until(lambda: self.replicas("web") == 0, WITHIN)
 
         def kill() -> None:

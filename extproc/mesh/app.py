@@ -53,7 +53,8 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
             kube, Discovery(kube), lambda: watch.directory, wakes, reports.cold_starts
         )
         hold_servers = HoldServers(kube, settings.service_namespace, settings.service)
-        feed = FeedService(lambda: demand.own())  # noqa: PLW0108 (it is made below)
+        # Both are made below.
+        feed = FeedService(lambda: demand.own(), lambda: server.log_streams)  # noqa: PLW0108
         server = HoldServer(
             waker,
             watch.find,
@@ -72,6 +73,7 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
         watch_scaler(reports.store, service)
         scaler = ScalerServer(service, settings.scaler_tls)
         port = await server.start(settings.listen)
+        own = f"{settings.listen.rpartition(':')[0]}:{port}"
         scaler_port = await scaler.start(settings.scaler_listen)
         log.info("serving on port %d, KEDA on port %d", port, scaler_port)
         async with asyncio.TaskGroup() as tasks:
@@ -85,7 +87,10 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
             feed.close()
             async with asyncio.TaskGroup() as ending:
                 ending.create_task(scaler.stop(SCALER_LAST_WORDS), name="scaler")
-                drain = server.drain(settings.drain_seconds, hand_over=settings.hand_over)
+                # A stream that fails with nobody to take it is a 503. Even of two, the other may be
+                # the one that went before.
+                others = hold_servers.ready() - {own}
+                drain = server.drain(settings.drain_seconds, hand_over=bool(others))
                 ending.create_task(drain, name="drain")
             for task in (*running, *waker.tasks):
                 task.cancel()

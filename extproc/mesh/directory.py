@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crds.condition import Accepted, ConditionType, Status
 from crds.v1alpha1 import TrafficHold
 from extproc.core.fallback import NO_FALLBACK, Fallback
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from extproc.mesh.identity import Destination, destination
 from kube.resource import Key, Object
+
+_MISSING = frozenset({Accepted.TARGET_NOT_FOUND, Accepted.SERVICE_NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ class Directory:
         """The held ports of a Service."""
         return self.by_service.get(service, [])
 
+    def services_unlike(self, old: "Directory") -> set[Key]:
+        """The Services with a port that `old` has not, or has for another workload or name."""
+        return {
+            Key(where.namespace, where.service)
+            for where, key in self.keys.items()
+            if old.keys.get(where) != key or old.port_names[where] != self.port_names[where]
+        }
+
     def of_hold(self, hold: Key) -> list[WorkloadKey]:
         """The workloads of one TrafficHold: one for each Service port."""
         return self.by_hold.get(hold, [])
@@ -59,8 +70,11 @@ class Directory:
 
 def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: str) -> Directory:
     """Make the directory of these TrafficHolds; Services that are not there are left out."""
-    told = {_key(hold): hold for hold in holds if not _is_refused(hold)}
-    workloads, keys, names = {}, {}, {}
+    # What is held for a target that is there goes before what is held for one that is missing.
+    told = {_key(hold): hold for hold in sorted(holds, key=_rank) if not _is_refused(hold)}
+    workloads: dict[WorkloadKey, Workload] = {}
+    keys: dict[Destination, WorkloadKey] = {}
+    names: dict[Destination, str] = {}
     by_service: defaultdict[Key, list[Destination]] = defaultdict(list)
     by_hold: defaultdict[Key, list[WorkloadKey]] = defaultdict(list)
     for key, hold in told.items():
@@ -68,6 +82,8 @@ def build(holds: Iterable[TrafficHold], services: Mapping[Key, Object], domain: 
             service = Key(key.namespace, name)
             for port in _ports(services.get(service)):
                 where = Destination(service.namespace, service.name, port["port"])
+                if where in keys and _rank(hold):
+                    continue
                 workload = WorkloadKey(key.namespace, key.name, f"{name}:{port['port']}")
                 workloads[workload] = _workload(workload, hold)
                 keys[where] = workload
@@ -105,8 +121,26 @@ def _key(hold: TrafficHold) -> Key:
 
 
 def _is_refused(hold: TrafficHold) -> bool:
-    """One that was refused has no requests; one that is going keeps its own."""
-    return any(c.type == "Accepted" and c.status == "False" for c in hold.status.conditions)
+    """One that was refused has no requests; one that is going keeps its own.
+
+    So does one whose target or Service is not there: both are for a moment, when somebody replaces
+    them, and Envoy would answer 503 until they are back.
+    """
+    reason = _refusal(hold)
+    return reason is not None and reason not in _MISSING
+
+
+def _rank(hold: TrafficHold) -> bool:
+    return _refusal(hold) is not None
+
+
+def _refusal(hold: TrafficHold) -> str | None:
+    reasons = (
+        condition.reason
+        for condition in hold.status.conditions
+        if condition.type == ConditionType.ACCEPTED and condition.status is Status.FALSE
+    )
+    return next(reasons, None)
 
 
 def _service_names(hold: TrafficHold) -> list[str]:

@@ -4,15 +4,12 @@ Every event means "look again"; the directory is built whole. Must not know who 
 """
 
 import asyncio
-import logging
-from collections.abc import Iterable, Iterator
 
-from crds.resource import InvalidResourceError
-from crds.v1alpha1 import TrafficHold
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
 from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import ready_endpoints
+from extproc.mesh.reading import Reader, says_the_same, trim
 from extproc.mesh.wakes import Wakes
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
@@ -29,8 +26,6 @@ from kube.resource import (
 from kube.store import Change
 from telemetry.cold_start import Mark
 from telemetry.cold_starts import ColdStarts
-
-log = logging.getLogger(__name__)
 
 BY_SERVICE = "service"
 LINGER_SECONDS = 1.0
@@ -60,7 +55,8 @@ class MeshWatch:
         self._wakes = wakes
         self._cold_starts = cold_starts
         self.directory = Directory(domain)
-        self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace))
+        self._reader = Reader()
+        self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace), trim=trim)
         self._services = Informer(kube, Selection(SERVICES, namespace), trim=_service)
         self._slices = Informer(
             kube,
@@ -97,9 +93,9 @@ class MeshWatch:
             self._rebuild()
             self._known.set()
 
-    def _rebuild_soon(self, _change: Change) -> None:
+    def _rebuild_soon(self, change: Change) -> None:
         """Once for all that one turn of the loop brings: a list is thousands of changes."""
-        if not self._stale:
+        if not self._stale and not says_the_same(change.old, change.new):
             self._stale = True
             asyncio.get_running_loop().call_soon(self._rebuild)
 
@@ -108,7 +104,7 @@ class MeshWatch:
         # Until all is listed, requests wait: a hold whose Service has yet to come is no hold.
         if self._hold_server is None or not all(i.synced.is_set() for i in self._informers):
             return
-        holds = _parsed(self._holds.store.snapshot().values())
+        holds = self._reader.read(self._holds.store.snapshot())
         services = self._services.store.snapshot()
         new = build(holds, services, self.directory.domain)
         throttler = self._hold_server.throttler
@@ -116,14 +112,14 @@ class MeshWatch:
         for gone in self.directory.holds.keys() - new.holds.keys():
             self._wakes.forget(HoldName(*gone))
         # Whoever already waits for a hold that is deleted gets the workload all the same.
-        self.directory = keeping(new, self.directory, lingering)
+        old, self.directory = self.directory, keeping(new, self.directory, lingering)
         if self._again:
             self._again.cancel()
             self._again = None
         if self.directory is not new:
             self._again = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._rebuild)
         self._hold_server.replace(self.directory.workloads)
-        for service in self.directory.by_service:
+        for service in self.directory.services_unlike(old):
             self._count(service)
 
     def _look_at_slice(self, change: Change) -> None:
@@ -144,14 +140,6 @@ class MeshWatch:
             self._hold_server.throttler.endpoints_changed(key, ready)
             if ready:
                 self._wakes.ended(HoldName(key.namespace, key.name), WakeOutcome.SUCCEEDED)
-
-
-def _parsed(items: Iterable[Object]) -> Iterator[TrafficHold]:
-    for item in items:
-        try:
-            yield TrafficHold.parse(item, unknown="ignore")
-        except InvalidResourceError as error:
-            log.warning("left out: %s", error)
 
 
 def _service_of(item: Object) -> Key:

@@ -25,7 +25,7 @@ class Doubt(Enum):
     UNKNOWN = "there is no TrafficHold {hold} that this hold server knows of"
     INCOMPLETE = (
         "no demand for TrafficHold {hold} is known here, but not every hold server has been heard "
-        "from for long enough"
+        "from for long enough, or none hears from any Envoy"
     )
 
 

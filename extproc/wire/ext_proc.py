@@ -4,7 +4,6 @@ Follows envoy/service/ext_proc/v3/external_processor.proto. Must not know what i
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 from google.protobuf.message import DecodeError
 
@@ -13,11 +12,13 @@ from extproc.core.probe import Request
 from extproc.wire.gen.base_pb2 import HeaderValue, HeaderValueOption
 from extproc.wire.gen.external_processor_pb2 import (
     CommonResponse,
+    HeaderMutation,
     HeadersResponse,
     ImmediateResponse,
     ProcessingRequest,
     ProcessingResponse,
 )
+from istio.contract import CLUSTER_ATTRIBUTE, MARK_HEADER, ForwardedHeader
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 ATTRIBUTES = "envoy.filters.http.ext_proc"
@@ -25,10 +26,17 @@ ATTRIBUTES = "envoy.filters.http.ext_proc"
 DETAILS = "layby"
 """Prefix of `%RESPONSE_CODE_DETAILS%` in Envoy's own access log."""
 
-CONTINUE = ProcessingResponse(
-    request_headers=HeadersResponse(response=CommonResponse(status=CommonResponse.CONTINUE))
-).SerializeToString()
+
+def _continue(**more: HeaderMutation) -> bytes:
+    common = CommonResponse(status=CommonResponse.CONTINUE, **more)
+    return ProcessingResponse(request_headers=HeadersResponse(response=common)).SerializeToString()
+
+
+CONTINUE = _continue()
 """The answer that lets a request go on, ready for the wire."""
+PASS = _continue(header_mutation=HeaderMutation(remove_headers=[MARK_HEADER]))
+"""The answer that lets one go on that is none of Layby's business: without its mark, the gate does
+not ask again, nor make it wait for endpoints."""
 
 
 class ProtocolError(Exception):
@@ -50,22 +58,13 @@ class Arrival:
     style: Style
 
 
-class _Wanted(Enum):
-    METHOD = ":method"
-    PATH = ":path"
-    USER_AGENT = "user-agent"
-    ACCEPT = "accept"
-    CONTENT_TYPE = "content-type"
-    TRACEPARENT = "traceparent"
-    TRACESTATE = "tracestate"
-
-
-_WANTED = frozenset(header.value for header in _Wanted)
+_READ = frozenset(map(str, ForwardedHeader))
 LONGEST = 4096
 """Characters of a header that are kept: thousands of parked requests keep theirs, and a client may
 send 60 kB. Probe rules are shorter, so what is cut off matches none by chance."""
-_TRACESTATE_LIMIT = 512
-"""What W3C asks to be passed on at least; half a one would be another one."""
+_TRACEPARENT_LIMIT, _TRACESTATE_LIMIT = 55, 512
+"""What one has, and what W3C asks to be passed on of the other at least: half of either would be
+another one."""
 
 
 def parse(message: bytes) -> Arrival:
@@ -85,26 +84,28 @@ def parse(message: bytes) -> Arrival:
     found = {
         header.key: (header.raw_value.decode(errors="replace") or header.value)[:LONGEST]
         for header in request.request_headers.headers.headers
-        if header.key in _WANTED
+        if header.key in _READ
     }
     get = found.get
     fields = request.attributes[ATTRIBUTES].fields
-    cluster = fields["xds.cluster_name"].string_value if "xds.cluster_name" in fields else ""
+    cluster = fields[CLUSTER_ATTRIBUTE].string_value if CLUSTER_ATTRIBUTE in fields else ""
     return Arrival(
         cluster,
         Request(
-            get(_Wanted.METHOD.value, ""),
-            get(_Wanted.PATH.value, ""),
-            get(_Wanted.USER_AGENT.value, ""),
-            get(_Wanted.TRACEPARENT.value, ""),
-            _bounded(get(_Wanted.TRACESTATE.value, "")),
+            get(ForwardedHeader.METHOD, ""),
+            get(ForwardedHeader.PATH, ""),
+            get(ForwardedHeader.USER_AGENT, ""),
+            *trace(get(ForwardedHeader.TRACEPARENT, ""), get(ForwardedHeader.TRACESTATE, "")),
         ),
-        Style.of(get(_Wanted.CONTENT_TYPE.value, ""), get(_Wanted.ACCEPT.value, "")),
+        Style.of(get(ForwardedHeader.CONTENT_TYPE, ""), get(ForwardedHeader.ACCEPT, "")),
     )
 
 
-def _bounded(tracestate: str) -> str:
-    return tracestate if len(tracestate) <= _TRACESTATE_LIMIT else ""
+def trace(parent: str, state: str) -> tuple[str, str]:
+    """Return the headers of a trace, or empty ones if that would be a way to fill the memory."""
+    if len(parent) > _TRACEPARENT_LIMIT:
+        return "", ""
+    return parent, state if len(state) <= _TRACESTATE_LIMIT else ""
 
 
 def immediate(answer: Answer) -> bytes:

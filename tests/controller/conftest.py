@@ -40,11 +40,16 @@ class FakeDemand:
             demand.last_wake,
             demand.requests,
             demand.sheds,
+            demand.reported,
         )
 
     def watch(self, key: Key, *, on: bool) -> None:
         """Tell of each request, or no longer; it is all the same here."""
         (self.watched.add if on else self.watched.discard)(key)
+
+    def forget(self, key: Key) -> None:
+        """Forget a TrafficHold that is gone."""
+        self.watched.discard(key)
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:
         """Tell a listener."""

@@ -1,11 +1,11 @@
 from typing import Any
 
 from crds.v1alpha1.traffichold import WakeOutcome
-from feed.feed_pb2 import Report, Wake
+from feed.feed_pb2 import Wake
 from kube.resource import ENDPOINT_SLICES, Key
 from tests.controller.listening import CART, endpoints, listening, two
 from tests.controller.objects import meta
-from tests.feed.feeds import OLD, ScriptedFeed, report, serving
+from tests.feed.feeds import OLD, ScriptedFeed, nothing, report, serving
 
 
 async def test_nothing_is_known_before_a_hold_server_was_heard(eventually):
@@ -126,9 +126,9 @@ async def test_a_hold_that_no_server_speaks_of_any_more_is_told_a_last_time(even
     async with two() as (rig, (one, _), _):
         one.say(report(in_flight=1))
         await eventually(lambda: rig.told == [CART])
-        one.say(Report(account_age_seconds=OLD))
+        one.say(nothing())
         await eventually(lambda: rig.told == [CART, CART])
-        one.say(Report(account_age_seconds=OLD + 1))
+        one.say(nothing(age=OLD + 1))
         one.say(report("book", in_flight=1))
         await eventually(lambda: Key("shop", "book") in rig.told)
         assert 2 == rig.told.count(CART)
@@ -158,7 +158,7 @@ async def test_the_last_wake_is_told_for_as_long_as_a_hold_server_remembers_it(e
             told.duration,
             told.outcome,
         )
-        one.say(Report(account_age_seconds=OLD))
+        one.say(nothing())
         await eventually(lambda: rig.demand().last_wake is None)
 
 

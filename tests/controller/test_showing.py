@@ -66,7 +66,7 @@ class Scene:
         """A hold server says something."""
         now = asyncio.get_running_loop().time()
         self.hold_servers._board.expect(["a"], now)
-        self.hold_servers._board.hear("a", {NAME: share}, age, now)
+        self.hold_servers._board.hear("a", {NAME: share}, age, now, log_streams=1)
         self.hold_servers._look()
 
     def look(self):

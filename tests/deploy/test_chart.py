@@ -132,13 +132,6 @@ def test_hold_servers_of_one_namespace_have_no_right_outside_of_it(render):
     assert "shop" == environment(objects, "extproc")["LAYBY_EXTPROC_NAMESPACE"]
 
 
-def test_the_only_hold_server_waits_for_what_it_holds(render):
-    """There is nobody to hand it over to."""
-    for replicas, expected in ((1, "false"), (2, "true")):
-        variables = environment(render({"extproc": {"replicas": replicas}}), "extproc")
-        assert expected == variables["LAYBY_EXTPROC_HAND_OVER"]
-
-
 def test_the_grace_covers_the_drain(render):
     """A hold server that is killed in its drain loses what it holds."""
     objects = render({"extproc": {"drainSeconds": 90.5, "preStopSeconds": 7}})

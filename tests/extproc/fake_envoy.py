@@ -76,6 +76,15 @@ async def goes_on(call: Call) -> bool:
     return (await answer(call)).request_headers is not None
 
 
+async def passes(call: Call) -> bool:
+    """Whether it is, and the gate is told to leave the request alone from then on."""
+    headers = (await answer(call)).request_headers
+    assert headers is not None
+    assert headers.response is not None
+    mutation = headers.response.header_mutation
+    return mutation is not None and ["x-layby-eps"] == mutation.remove_headers
+
+
 async def refused(call: Call) -> ImmediateResponse:
     """The answer of a stream whose request does not go on."""
     response = (await answer(call)).immediate_response

@@ -11,12 +11,14 @@ from envoy_data_plane.envoy.service.ext_proc.v3 import (
 
 from extproc.core.fallback import Fallback
 from extproc.core.probe import ProbeRule
+from extproc.core.workload import Workload
 from tests.extproc.fake_envoy import (
     answer,
     connected,
     failure,
     goes_on,
     headers_of,
+    passes,
     refused,
     request_headers,
 )
@@ -61,6 +63,8 @@ async def test_a_request_is_parked_and_goes_on_when_its_workload_is_ready(rig, p
     assert response is not None
     assert response.response is not None
     assert response.response.status == CommonResponseResponseStatus.CONTINUE
+    # Its mark stays: the next chance looks whether Envoy has the endpoint.
+    assert response.response.header_mutation is None
     assert [CART] == rig.asked
 
 
@@ -78,8 +82,15 @@ async def test_nothing_is_sent_before_the_answer(rig, parked):
 @pytest.mark.parametrize("cluster", ["outbound|80||stranger.shop.svc.cluster.local", "", None])
 async def test_a_request_for_an_unmanaged_cluster_goes_on_at_once(rig, envoy, cluster):
     """Any cluster with no endpoint asks here; those that are not ours must notice nothing."""
-    assert await goes_on(await envoy.ask(request_headers(cluster)))
+    assert await passes(await envoy.ask(request_headers(cluster)))
     assert ([], []) == (rig.asked, rig.waker.woken)
+
+
+async def test_a_request_that_is_only_counted_is_not_asked_about_again(rig, envoy):
+    """A rehearsal must be noticed by nobody, and one request is one."""
+    rig.throttler.replace({CART: Workload(CART, rehearsed=True)})
+    assert await passes(await envoy.ask(request_headers()))
+    assert ([CART], []) == (rig.asked, rig.waker.woken)
 
 
 async def test_patience_that_ends_is_a_504(rig, envoy):

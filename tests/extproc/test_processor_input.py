@@ -1,6 +1,7 @@
 """What may be sent to the ext_proc service besides good requests."""
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import grpc
@@ -126,7 +127,10 @@ PARENT, CALL = f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'c' * 16}-01"
         ([("traceparent", CALL)], (CALL, "")),
         ([("traceparent", CALL), ("tracestate", "k=w")], (CALL, "k=w")),
         ([("tracestate", "k=w")], (PARENT, "k=v")),
+        ([("traceparent", CALL + "-more"), ("tracestate", "k=w")], (PARENT, "k=v")),
+        ([("traceparent", CALL), ("tracestate", "k=" + "w" * 511)], (CALL, "")),
     ],
+    ids=["none", "parent", "both", "state", "long parent", "long state"],
 )
 async def test_the_call_s_own_trace_goes_before_the_request_s(eventually, metadata, expected):
     """An Envoy that traces has a span for the call, which is the nearer parent."""
@@ -138,6 +142,16 @@ async def test_the_call_s_own_trace_goes_before_the_request_s(eventually, metada
         await eventually(lambda: [expected] == seen)
         call.cancel()
         await eventually(lambda: rig.throttler.pending() == 0)
+
+
+async def test_of_a_parked_request_nothing_is_kept_that_its_client_chose(rig, envoy, eventually):
+    """Thousands may wait for minutes, and a path may have 60 kB."""
+    call = await envoy.ask(request_headers(**{"_path": "/mine", "user-agent": "mine"}))
+    await eventually(lambda: rig.throttler.pending() == 1)
+    kept = [each for each in gc.get_objects() if type(each) is Request]
+    assert not [each for each in kept if {"/mine", "mine"} & set(each)]
+    call.cancel()
+    await eventually(lambda: rig.throttler.pending() == 0)
 
 
 class Seen:

@@ -26,7 +26,6 @@ def test_they_are_read_from_the_environment(monkeypatch):
         "MAX_PENDING": "5",
         "SETTLE_SECONDS": "0",
         "DRAIN_SECONDS": "7",
-        "HAND_OVER": "false",
     }
     for name, value in said.items():
         monkeypatch.setenv(f"LAYBY_EXTPROC_{name}", value)
@@ -43,7 +42,6 @@ def test_they_are_read_from_the_environment(monkeypatch):
         "max_pending": 5,
         "settle_seconds": 0.0,
         "drain_seconds": 7.0,
-        "hand_over": False,
     }
     assert expected == Settings().model_dump()
 
@@ -57,7 +55,6 @@ def test_they_are_read_from_the_environment(monkeypatch):
         ("SETTLE_SECONDS", "11"),
         ("DRAIN_SECONDS", "-1"),
         ("DRAIN_SECONDS", "3601"),
-        ("HAND_OVER", "perhaps"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(monkeypatch, name, value):

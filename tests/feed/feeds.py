@@ -16,8 +16,15 @@ OLD = 60.0
 def report(name: str = "cart", *, age: float = OLD, **demand) -> Report:
     """Make a report about one hold."""
     return Report(
-        account_age_seconds=age, holds=[HoldDemand(namespace="shop", name=name, **demand)]
+        account_age_seconds=age,
+        holds=[HoldDemand(namespace="shop", name=name, **demand)],
+        log_streams=1,
     )
+
+
+def nothing(*, age: float = OLD, log_streams: int = 1) -> Report:
+    """Make a report about no hold."""
+    return Report(account_age_seconds=age, log_streams=log_streams)
 
 
 class ScriptedFeed:
@@ -25,7 +32,7 @@ class ScriptedFeed:
 
     def __init__(self, age: float = OLD) -> None:
         self.streams = 0
-        self._report = Report(account_age_seconds=age)
+        self._report = nothing(age=age)
         self._changed = asyncio.Event()
 
     def say(self, report: Report) -> None:

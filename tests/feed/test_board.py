@@ -18,13 +18,18 @@ OLD = YOUNG_SECONDS + 1
 READY, FAILED, LATE = WakeOutcome.SUCCEEDED, WakeOutcome.FAILED, WakeOutcome.TIMED_OUT
 
 
+def hear(board, *report, log_streams=1):
+    """Have a hold server report that hears from Envoys."""
+    board.hear(*report, log_streams=log_streams)
+
+
 @pytest.fixture
 def board():
     """A board on which two hold servers have reported, both for long enough."""
     board = Board()
     board.expect(["a", "b"], NOW - 100)
-    board.hear("a", {CART: Share(2, 3, 0.5, NOW - 9)}, OLD, NOW)
-    board.hear("b", {CART: Share(1, 4, 0.25, NOW - 2), BOOK: Share(0, 1, 0.1, NOW)}, OLD, NOW)
+    hear(board, "a", {CART: Share(2, 3, 0.5, NOW - 9)}, OLD, NOW)
+    hear(board, "b", {CART: Share(1, 4, 0.25, NOW - 2), BOOK: Share(0, 1, 0.1, NOW)}, OLD, NOW)
     return board
 
 
@@ -42,9 +47,9 @@ def test_of_a_hold_that_was_never_asked_for_nothing_is_said(board):
 
 def test_a_report_replaces_the_last_one_of_the_same_server(board):
     """What it leaves out is over."""
-    board.hear("b", {BOOK: Share(0, 0, 0.0, NOW)}, OLD, NOW + 1)
+    hear(board, "b", {BOOK: Share(0, 0, 0.0, NOW)}, OLD, NOW + 1)
     assert Share(2, 3, 0.5, NOW - 9) == board.total(CART)
-    board.hear("a", {}, OLD, NOW + 1)
+    hear(board, "a", {}, OLD, NOW + 1)
     assert {BOOK} == board.holds()
 
 
@@ -55,7 +60,7 @@ def test_it_is_whole_when_every_server_was_heard_lately_and_is_old_enough(board)
 
 def test_its_silence_is_that_of_the_quietest(board):
     """One that is not heard keeps all workloads up."""
-    board.hear("a", {}, OLD, NOW + 3)
+    hear(board, "a", {}, OLD, NOW + 3)
     assert 4.0 == board.silence(NOW + 4)
     board.expect(["a", "b", "c"], NOW + 4)
     assert inf == board.silence(NOW + 4)
@@ -68,7 +73,7 @@ def test_with_no_server_known_it_is_not_whole(expected):
     board = Board()
     if expected is not None:
         board.expect(expected, NOW - 100)
-    board.hear("a", {}, OLD, NOW)
+    hear(board, "a", {}, OLD, NOW)
     assert not board.complete(NOW)
 
 
@@ -76,7 +81,7 @@ def test_a_server_that_has_not_been_heard_makes_it_less_than_whole(board):
     """It may have parked a thousand requests."""
     board.expect(["a", "b", "c"], NOW)
     assert not board.complete(NOW)
-    board.hear("c", {}, OLD, NOW)
+    hear(board, "c", {}, OLD, NOW)
     assert board.complete(NOW)
 
 
@@ -85,9 +90,9 @@ def test_a_server_that_has_not_been_heard_makes_it_less_than_whole(board):
 )
 def test_a_server_that_is_silent_makes_it_less_than_whole(board, silent, expected):
     """It may be cut off, and count on all the same."""
-    board.hear("b", {}, OLD + silent, NOW + silent)
+    hear(board, "b", {}, OLD + silent, NOW + silent)
     assert expected == board.complete(NOW + silent)
-    board.hear("a", {}, OLD + silent, NOW + silent)
+    hear(board, "a", {}, OLD + silent, NOW + silent)
     assert board.complete(NOW + silent)
 
 
@@ -96,14 +101,14 @@ def test_a_server_that_is_silent_makes_it_less_than_whole(board, silent, expecte
 )
 def test_a_young_account_makes_it_less_than_whole(board, age, expected):
     """Requests that were open before it began are named every few seconds only."""
-    board.hear("b", {}, age, NOW)
+    hear(board, "b", {}, age, NOW)
     assert expected == board.complete(NOW)
 
 
 def test_an_account_grows_older_between_two_reports(board):
     """Nobody has to say so."""
-    board.hear("b", {}, YOUNG_SECONDS - 2, NOW)
-    board.hear("a", {}, OLD, NOW)
+    hear(board, "b", {}, YOUNG_SECONDS - 2, NOW)
+    hear(board, "a", {}, OLD, NOW)
     assert not board.complete(NOW + 1)
     assert board.complete(NOW + 2)
 
@@ -114,7 +119,7 @@ def test_a_server_that_goes_takes_its_part_along_and_leaves_doubt(board):
     assert Share(2, 3, 0.5, NOW - 9) == board.total(CART)
     assert {CART} == board.holds()
     later = NOW + YOUNG_SECONDS
-    board.hear("a", {}, OLD, later - 0.1)
+    hear(board, "a", {}, OLD, later - 0.1)
     assert not board.complete(later - 0.1)
     assert board.complete(later)
 
@@ -129,7 +134,7 @@ def test_a_server_that_had_said_nothing_leaves_no_doubt(board):
 def test_the_youngest_account_bounds_what_can_be_said_of_quiet(board):
     """Before it nobody was counting everything."""
     assert pytest.approx(OLD + 3) == board.youngest(NOW + 3)
-    board.hear("b", {}, 1.0, NOW + 3)
+    hear(board, "b", {}, 1.0, NOW + 3)
     assert pytest.approx(1.0) == board.youngest(NOW + 3)
     assert Board().youngest(NOW) is None
 
@@ -137,7 +142,7 @@ def test_the_youngest_account_bounds_what_can_be_said_of_quiet(board):
 def test_it_is_waking_if_one_of_them_wakes_it(board):
     """The others may have nobody who waits."""
     assert not board.total(CART).waking
-    board.hear("b", {CART: Share(waking=True)}, OLD, NOW)
+    hear(board, "b", {CART: Share(waking=True)}, OLD, NOW)
     assert board.total(CART).waking
 
 
@@ -159,8 +164,8 @@ def test_it_is_waking_if_one_of_them_wakes_it(board):
 def test_the_last_wake_is_one_whoever_saw_it(board, one, other, expected):
     """Envoys take the requests for one workload to any hold server."""
     for first, second in ((one, other), (other, one)):
-        board.hear("a", {CART: Share(last_wake=first)}, OLD, NOW)
-        board.hear("b", {CART: Share(last_wake=second)}, OLD, NOW)
+        hear(board, "a", {CART: Share(last_wake=first)}, OLD, NOW)
+        hear(board, "b", {CART: Share(last_wake=second)}, OLD, NOW)
         assert expected == board.total(CART).last_wake
 
 
@@ -171,15 +176,15 @@ def test_without_any_wake_there_is_no_last_one(board):
 
 def test_what_a_hold_server_has_counted_outlives_it(board):
     """A count that falls would look like one that began anew."""
-    board.hear("a", {CART: Share(last_request=NOW, requests=5, sheds=2)}, OLD, NOW)
-    board.hear("b", {CART: Share(last_request=NOW, requests=3, sheds=1)}, OLD, NOW)
+    hear(board, "a", {CART: Share(last_request=NOW, requests=5, sheds=2)}, OLD, NOW)
+    hear(board, "b", {CART: Share(last_request=NOW, requests=3, sheds=1)}, OLD, NOW)
     assert (8, 3) == counts(board)
     board.expect(["b"], NOW)
     assert (8, 3) == counts(board)
     # It has been restarted at its address.
-    board.hear("b", {CART: Share(last_request=NOW, requests=1)}, 0.0, NOW + 10)
+    hear(board, "b", {CART: Share(last_request=NOW, requests=1)}, 0.0, NOW + 10)
     assert (9, 3) == counts(board)
-    board.hear("b", {CART: Share(last_request=NOW, requests=2)}, 1.0, NOW + 11)
+    hear(board, "b", {CART: Share(last_request=NOW, requests=2)}, 1.0, NOW + 11)
     assert (10, 3) == counts(board)
 
 

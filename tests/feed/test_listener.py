@@ -116,14 +116,14 @@ async def test_a_server_that_starts_again_is_heard_again(eventually):
 
 async def test_a_server_that_ends_its_stream_well_is_asked_again(eventually):
     """It drains, and another may be there at its address soon; what it said stands until then."""
-    first = FeedService(lambda: {CART: Share(1, 1, 0.0, 0.0)})
+    first = FeedService(lambda: {CART: Share(1, 1, 0.0, 0.0)}, int)
     async with listening() as rig:
         async with serving(first) as port:
             rig.listener.expect(at(port))
             await eventually(lambda: rig.pending == 1)
             first.close()
         assert 1 == rig.pending
-        async with serving(FeedService(dict), port):
+        async with serving(FeedService(dict, int), port):
             await eventually(lambda: rig.pending == 0)
 
 

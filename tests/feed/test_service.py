@@ -26,6 +26,7 @@ class Said:
 
     def __init__(self) -> None:
         self.shares: dict[HoldName, Share] = {}
+        self.log_streams = 0
         self.reports: list[tuple[float, Report]] = []
 
     async def listen(self, service: FeedService) -> None:
@@ -43,7 +44,7 @@ class Said:
 async def listening():
     """A service with one listener."""
     said = Said()
-    service = FeedService(lambda: dict(said.shares))
+    service = FeedService(lambda: dict(said.shares), lambda: said.log_streams)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(said.listen(service), name="listener")
         yield service, said
@@ -122,7 +123,7 @@ async def test_many_listeners_cost_hardly_more_than_one():
         looks += 1
         return {CART: Share(looks, last_request=0.0)}
 
-    service = FeedService(shares)
+    service = FeedService(shares, int)
     listeners = [Said() for _ in range(8)]
     async with asyncio.TaskGroup() as tasks:
         for each in listeners:
@@ -138,7 +139,7 @@ async def test_many_listeners_cost_hardly_more_than_one():
 
 async def test_closing_ends_every_stream_well():
     """A listener then comes back at once, to whichever server takes over."""
-    service = FeedService(dict)
+    service = FeedService(dict, int)
     async with (
         serving(service) as port,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,

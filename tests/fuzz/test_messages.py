@@ -21,6 +21,7 @@ from feed import feed_pb2 as pb
 from feed.board import Board
 from feed.wire import shares_of
 from istio.accesslog import CLUSTER_TAG
+from istio.contract import ForwardedHeader
 from telemetry.hold_span import _PROPAGATOR
 from telemetry.traceparent import sampled
 
@@ -28,7 +29,7 @@ DOMAIN = "cluster.local"
 TEXT = st.text(max_size=200)
 NUMBER = st.floats(allow_nan=True, allow_infinity=True)
 COUNT = st.integers(0, 2**32 - 1)
-HEADERS = st.sampled_from(sorted(ext_proc._WANTED)) | st.just("cookie")
+HEADERS = st.sampled_from([header.value for header in ForwardedHeader]) | st.just("cookie")
 NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 
 
@@ -122,7 +123,7 @@ def test_a_report_that_makes_no_sense_is_summed_up_with_the_others(holds):
     board = Board()
     board.expect({"a", "b"}, 0.0)
     for replica in ("a", "b"):
-        board.hear(replica, shares_of(report, 100.0), 60.0, 100.0)
+        board.hear(replica, shares_of(report, 100.0), 60.0, 100.0, log_streams=1)
     for hold in board.holds():
         assert board.total(hold).pending >= 0
     board.complete(101.0)

@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import He
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpFilter,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
+from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput, StringMatcher
 
 from istio.gate import GateOptions, gate
 
@@ -31,7 +31,6 @@ def unpack(packed: Any, kind: type[T]) -> T:
 def inside(
     part: HttpFilter,
     kind: type[T],
-    mark_header: str = OPTIONS.mark_header,
     marks: tuple[str, ...] = ("0",),
 ) -> T:
     """The filter that `part` creates for a request with one of `marks`, and for no other."""
@@ -39,7 +38,7 @@ def inside(
     assert unpack(wrapper.extension_config.typed_config, Composite) == Composite()
     tree = wrapper.xds_matcher.matcher_tree
     header = unpack(tree.input.typed_config, HttpRequestHeaderMatchInput)
-    assert header.header_name == mark_header
+    assert header.header_name == "x-layby-eps"
     assert wrapper.xds_matcher.on_no_match is None
     assert marks == tuple(sorted(tree.exact_match_map.map))
     match, *others = tree.exact_match_map.map.values()
@@ -152,20 +151,33 @@ def test_only_request_headers_cross_to_the_server_and_its_loss_fails_open():
     assert ["xds.cluster_name"] == hold.request_attributes
 
 
+def test_only_headers_that_the_hold_server_reads_cross_to_it():
+    """Tokens and cookies are nobody's business who lets requests wait."""
+    for hold in holds(OPTIONS):
+        rules = hold.forward_rules
+        assert rules.disallowed_headers is None
+        assert [
+            StringMatcher(exact=name)
+            for name in (
+                *(":method", ":path", "user-agent", "accept", "content-type"),
+                *("traceparent", "tracestate"),
+            )
+        ] == rules.allowed_headers.patterns
+
+
 def test_options_reach_the_filters():
     """Each option that is not obeyed would be found in production only."""
     options = GateOptions(
         cluster_name="elsewhere",
         chances=1,
         message_timeout_seconds=1.5,
-        mark_header="x-mark",
         cluster_prefix="inbound|",
         retries=2,
         retry_base_seconds=0.1,
         retry_max_seconds=0.2,
     )
-    mark, part, _, unmark = gate(options)
-    hold: Any = inside(part, ExternalProcessor, "x-mark")
+    mark, part, *_ = gate(options)
+    hold: Any = inside(part, ExternalProcessor)
     policy = hold.grpc_service.retry_policy
     assert "elsewhere" == hold.grpc_service.envoy_grpc.cluster_name
     assert timedelta(seconds=1.5) == hold.message_timeout
@@ -174,11 +186,8 @@ def test_options_reach_the_filters():
         policy.retry_back_off.base_interval,
         policy.retry_back_off.max_interval,
     )
-    removal, addition = mutations(unpack(mark.typed_config, HeaderMutation))
-    assert ("remove", "x-mark") == removal
+    _, addition = mutations(unpack(mark.typed_config, HeaderMutation))
     assert "xds.cluster_name.startsWith('inbound|')" in addition[1]
-    removed = mutations(inside(unmark, HeaderMutation, "x-mark", ("0", "1")))
-    assert [("remove", "x-mark")] == removed
 
 
 @pytest.mark.parametrize(
@@ -189,8 +198,6 @@ def test_options_reach_the_filters():
         {"chances": 6},
         {"message_timeout_seconds": 0},
         {"message_timeout_seconds": 3600.5},
-        {"mark_header": "X-Layby"},
-        {"mark_header": ":path"},
         {"cluster_prefix": "it's"},
         {"cluster_prefix": "50%"},
         {"retries": -1},

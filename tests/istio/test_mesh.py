@@ -10,7 +10,6 @@ from istio.mesh import MeshGate
 OTHER: dict[str, Any] = {
     "chances": 1,
     "message_timeout_seconds": 60.0,
-    "mark_header": "x-mark",
     "cluster_prefix": "inbound|",
     "retries": 1,
     "retry_base_seconds": 0.01,
@@ -62,7 +61,6 @@ def test_labels_may_come_as_text(labels):
         ({"gate_selector": "a=b"}, "gate_selector"),
         ({"gate_selector": '{"a": 1}'}, "gate_selector"),
         ({"gate_name": "Layby"}, "gate_name"),
-        ({"mark_header": "X-Mark"}, "mark_header"),
         ({"cluster_prefix": "it's"}, "cluster_prefix"),
         ({"retry_base_seconds": 1}, "retry_base_seconds"),
         ({"chance": 1}, "chance"),

@@ -36,6 +36,7 @@ from telemetry.settings import TraceSettings
 from tests.extproc.fake_envoy import connected, failure, goes_on, request_headers
 from tests.extproc.mesh.objects import deployment, endpoints, hold, service
 from tests.extproc.mesh.scaled_api import ScaledApi
+from tests.feed.feeds import ScriptedFeed, serving
 from tests.kube.http_server import Server
 
 COLLECTIONS = {"trafficholds", "services", "endpointslices", "pods"}
@@ -224,9 +225,28 @@ async def test_the_controller_hears_of_its_requests(running, eventually):
     await asyncio.wait([listening])
 
 
+@asynccontextmanager
+async def beside(api, running, *, ready: bool, eventually):
+    """Another hold server, which is ready or not, as the one that runs has heard."""
+    feed = ScriptedFeed()
+    async with serving(feed) as port:
+        # Both are on this machine: each has a slice of its own, for its port.
+        for name, each, condition in (("own", running.port, True), ("other", port, ready)):
+            item = endpoints("layby-extproc", condition, port="grpc", name=name)
+            item["metadata"]["namespace"] = "layby-system"
+            item["ports"][0]["port"] = each
+            item["endpoints"][0]["addresses"] = ["127.0.0.1"]
+            api.put(ENDPOINT_SLICES, item)
+        await eventually(lambda: feed.streams)
+        yield
+
+
 async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, running, eventually):
     """Even in the middle of a wake: a successor goes on with it."""
-    async with connected(running.port) as envoy:
+    async with (
+        beside(api, running, ready=True, eventually=eventually),
+        connected(running.port) as envoy,
+    ):
         call = await envoy.ask(request_headers())
         await eventually(lambda: api.replicas == 1)
         running.stopping.set()
@@ -234,6 +254,22 @@ async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, runnin
         await running.stop()
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not [name for name in names if name.startswith(("wake", "watch", "pods", "ready"))]
+
+
+async def test_stopping_hands_over_to_nobody_who_is_not_ready(api, running, eventually):
+    """Its streams would fail, and their requests with them: it waits for the workload itself."""
+    async with (
+        beside(api, running, ready=False, eventually=eventually),
+        connected(running.port) as envoy,
+    ):
+        call = await envoy.ask(request_headers())
+        await eventually(lambda: api.replicas == 1)
+        running.stopping.set()
+        while await is_serving(envoy):
+            pass
+        api.put(ENDPOINT_SLICES, endpoints("cart", True))
+        assert await goes_on(call)
+        await running.stop()
 
 
 async def test_without_a_way_to_the_api_server_it_does_not_begin(tmp_path, monkeypatch):

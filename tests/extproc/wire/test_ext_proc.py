@@ -7,6 +7,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
 )
 from envoy_data_plane.envoy.service.ext_proc.v3 import (
     CommonResponse,
+    HeaderMutation,
     HeadersResponse,
     HttpBody,
     HttpHeaders,
@@ -18,7 +19,16 @@ from envoy_data_plane.google.protobuf import Struct
 
 from extproc.answer import Answer, Style
 from extproc.core.probe import Request
-from extproc.wire.ext_proc import ATTRIBUTES, CONTINUE, Arrival, ProtocolError, immediate, parse
+from extproc.wire.ext_proc import (
+    ATTRIBUTES,
+    CONTINUE,
+    PASS,
+    Arrival,
+    ProtocolError,
+    immediate,
+    parse,
+    trace,
+)
 
 CLUSTER = "outbound|80||cart.shop.svc.cluster.local"
 NOTHING = Arrival("", Request(), Style.TEXT)
@@ -65,6 +75,23 @@ def test_it_reads_which_trace_a_request_belongs_to(length, kept):
     encoded = message(raw("traceparent", parent.encode()), raw("tracestate", state.encode()))
     request = Request(traceparent=parent, tracestate=state if kept else "")
     assert request == parse(encoded).request
+
+
+@pytest.mark.parametrize(
+    ("parent", "state", "expected"),
+    [
+        ("p" * 55, "s" * 512, ("p" * 55, "s" * 512)),
+        ("p" * 55, "s" * 513, ("p" * 55, "")),
+        ("p" * 56, "s", ("", "")),
+        ("", "s", ("", "s")),
+    ],
+    ids=["whole", "long state", "long parent", "no parent"],
+)
+def test_a_trace_is_kept_only_if_it_is_no_way_to_fill_the_memory(parent, state, expected):
+    """It is all that is kept of a request that waits, and clients choose how long it is."""
+    assert expected == trace(parent, state)
+    encoded = message(raw("traceparent", parent.encode()), raw("tracestate", state.encode()))
+    assert expected == parse(encoded).request[3:]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +157,14 @@ def test_continue_is_what_envoy_takes_for_it():
     """An answer that Envoy does not understand would cost the request a chance."""
     expected = ProcessingResponse(request_headers=HeadersResponse(response=CommonResponse()))
     assert expected == ProcessingResponse.parse(CONTINUE)
+
+
+def test_what_is_none_of_laybys_business_passes_without_its_mark():
+    """The filters behind look for nothing else: they neither ask again nor make it wait."""
+    mutation = HeaderMutation(remove_headers=["x-layby-eps"])
+    common = CommonResponse(header_mutation=mutation)
+    expected = ProcessingResponse(request_headers=HeadersResponse(response=common))
+    assert expected == ProcessingResponse.parse(PASS)
 
 
 @pytest.mark.parametrize("grpc_status", [None, 0, 4, 14])
