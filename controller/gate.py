@@ -160,8 +160,12 @@ class GateKeeper:
 
 
 def _kinds(spec: Mapping[str, Any]) -> set[str]:
-    """Return the kinds of proxies whose listeners an EnvoyFilter changes."""
-    return {_KINDS[patch["match"]["context"]] for patch in spec["configPatches"]}
+    """Return the kinds of proxies that hold; all of them report, and are not waited for."""
+    return {
+        _KINDS[patch["match"]["context"]]
+        for patch in spec["configPatches"]
+        if patch["patch"]["operation"] == "INSERT_BEFORE"
+    }
 
 
 def _now() -> float:

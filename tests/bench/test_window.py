@@ -29,7 +29,7 @@ def test_what_was_lost_at_one_moment_counts_once(expected, requests):
 @pytest.mark.parametrize(
     "request_",
     [
-        lost(seconds=0.2),
+        lost(seconds=0.3),
         lost(status=504),
         lost(status=0, said=""),
         lost(said="upstream connect error or disconnect/reset before headers"),
