@@ -66,7 +66,8 @@ async def _run(
     reporting: AbstractAsyncContextManager[Telemetry],
 ) -> int | None:
     async with reporting as reports:
-        return await _serve(LocalMesh(config, folder, reports.holds, reports.cold_starts), folder, body)
+        mesh = LocalMesh(config, folder, reports.holds, reports.cold_starts)
+        return await _serve(mesh, folder, body)
 
 
 async def _serve(mesh: LocalMesh, folder: Path, body: Body) -> int | None:

@@ -48,8 +48,7 @@ def render() -> str:
         PackageNotFoundError: a dependency is not installed.
     """
     lines = [
-        f"| {name} | {licence(name)} | {_few(users)} |"
-        for name, users in sorted(needed().items())
+        f"| {name} | {licence(name)} | {_few(users)} |" for name, users in sorted(needed().items())
     ]
     return _HEAD + "\n".join(lines) + "\n"
 

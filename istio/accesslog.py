@@ -21,9 +21,8 @@ from envoy_data_plane.envoy.extensions.filters.http.router.v3 import (
 from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.google.protobuf import Any
 
-CLUSTER_TAG = "layby.cluster"
-"""The tag that names the cluster: Envoy's own field for that may hold the name for statistics, to
-which istiod adds a semicolon."""
+from istio.contract import CLUSTER_TAG
+
 LOG_NAME = "layby"
 
 

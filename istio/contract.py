@@ -11,6 +11,9 @@ about no more, nor made to wait."""
 CHANCE_METADATA, CHANCES_METADATA = "x-layby-chance", "x-layby-chances"
 """gRPC metadata by which the gate says which of its hold filters asks."""
 CLUSTER_ATTRIBUTE = "xds.cluster_name"
+CLUSTER_TAG = "layby.cluster"
+"""The tag that names the cluster: Envoy's own field for that may hold the name for statistics, to
+which istiod adds a semicolon."""
 
 
 class ForwardedHeader(StrEnum):

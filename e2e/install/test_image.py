@@ -1,29 +1,14 @@
 """The image, built and run by a real Docker engine, on a base that is made here."""
 
-import io
 import json
-import os
-import re
-import shutil
 import socket
-import subprocess
 import sys
-import tarfile
 import time
-from pathlib import Path
 
 import pytest
 
-from e2e.install.docker_engine import RELEASE, SOCKET, accepts, make_system, own_engine
 from e2e.stack.processes import until
-from e2e.stack.releases import cache
 
-ROOT = Path(__file__).parents[2]
-DOCKERFILE = "deploy/image/Dockerfile"
-SOURCES = (
-    *("pyproject.toml", "README.md", "LICENSE", DOCKERFILE, "deploy/image/healthcheck.py"),
-    *("cli", "controller", "crds", "extproc", "feed", "istio", "kube", "local"),
-)
 HARDENED = {
     "read_only": True,
     "cap_drop": ["ALL"],
@@ -35,101 +20,6 @@ MANY = 1 << 20
 SIZE_LIMIT = 110 * MANY
 """Of what is Layby's in it, without the base."""
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def required(request):
-    """Fail where there is no Docker engine to be had, or skip."""
-    asked = getattr(request.config.option, "image_required", False)
-    return pytest.fail if asked else pytest.skip
-
-
-@pytest.fixture(scope="module")
-def engine(required):
-    """A client of a Docker engine: the one that runs, or one of the test's own."""
-    docker = pytest.importorskip("docker")
-    if os.environ.get("DOCKER_HOST"):
-        client = docker.from_env(timeout=600)
-    elif accepts(SOCKET):
-        client = docker.DockerClient(f"unix://{SOCKET}", timeout=600)
-    else:
-        if os.geteuid() or not shutil.which("dockerd"):
-            required(f"no Docker engine at {SOCKET}, and no dockerd that could be started as root")
-        with own_engine() as address:
-            client = docker.DockerClient(f"unix://{address}", timeout=600)
-            yield client
-            client.close()
-        return
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def bases(engine, required):
-    """The images to build on and to run on; the system is made once and kept."""
-    kept = {name: cache() / f"base-{RELEASE}-{name}.tar" for name in ("build", "run")}
-    if not all(path.exists() for path in kept.values()):
-        if os.geteuid() or not shutil.which("debootstrap"):
-            required("no base image: install debootstrap, and run the tests as root")
-        make_system(kept)
-    names = {}
-    for name, path in kept.items():
-        names[name] = f"layby-test-{name}:{RELEASE}"
-        done = engine.api.import_image_from_file(str(path), *names[name].split(":"))
-        assert "sha256:" in done, done
-    return names
-
-
-@pytest.fixture(scope="module")
-def build(engine, bases):
-    """Build the image; return it."""
-    made = []
-
-    def do(tag, extras="", **options):
-        arguments = {**index(), "BASE_BUILD": bases["build"], "BASE_RUN": bases["run"]}
-        arguments |= {"EXTRAS": extras, "VERSION": "0", "REVISION": "test"}
-        lines = engine.api.build(
-            fileobj=context(),
-            custom_context=True,
-            dockerfile=DOCKERFILE,
-            tag=tag,
-            buildargs=arguments,
-            network_mode="host",
-            rm=True,
-            forcerm=True,
-            decode=True,
-            **options,
-        )
-        log = [line for line in lines if "stream" in line or "error" in line]
-        errors = [line["error"] for line in log if "error" in line]
-        said = "".join(line.get("stream", "") for line in log)
-        assert not errors, said[-3000:] + errors[0]
-        made.append(tag)
-        return engine.images.get(tag)
-
-    yield do
-    for tag in made:
-        engine.images.remove(tag, force=True)
-
-
-def index():
-    """Where this machine's pip finds packages, as build arguments."""
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = re.findall(r"^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", done.stdout, re.MULTILINE)
-    variables = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in found}
-    names = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CERT")
-    return {name: variables[name] for name in names if name in variables}
-
-
-def context():
-    """What the image is made of, as `docker build` would send it."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name in SOURCES:
-            archive.add(ROOT / name, name, filter=lambda m: None if "__pycache__" in m.name else m)
-    file.seek(0)
-    return file
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from extproc.core.probe import Request
 from extproc.wire.gen.accesslog_pb2 import AccessLogType
 from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
-from istio.accesslog import CLUSTER_TAG
+from istio.contract import CLUSTER_TAG
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")

@@ -27,14 +27,14 @@ DETAILS = "layby"
 """Prefix of `%RESPONSE_CODE_DETAILS%` in Envoy's own access log."""
 
 
-def _continue(**more: HeaderMutation) -> bytes:
-    common = CommonResponse(status=CommonResponse.CONTINUE, **more)
+def _continue(mutation: HeaderMutation | None = None) -> bytes:
+    common = CommonResponse(status=CommonResponse.CONTINUE, header_mutation=mutation)
     return ProcessingResponse(request_headers=HeadersResponse(response=common)).SerializeToString()
 
 
 CONTINUE = _continue()
 """The answer that lets a request go on, ready for the wire."""
-PASS = _continue(header_mutation=HeaderMutation(remove_headers=[MARK_HEADER]))
+PASS = _continue(HeaderMutation(remove_headers=[MARK_HEADER]))
 """The answer that lets one go on that is none of Layby's business: without its mark, the gate does
 not ask again, nor make it wait for endpoints."""
 

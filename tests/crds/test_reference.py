@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -38,7 +39,8 @@ def test_every_field_is_described_and_none_else(definition):
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_examples_are_valid(kind):
     """They are copied."""
-    assert kind == MODELS[kind].parse(yaml.safe_load(EXAMPLES[kind])).kind
+    model: Any = MODELS[kind]
+    assert kind == model.parse(yaml.safe_load(EXAMPLES[kind])).kind
 
 
 def test_what_must_be_given_is_said():

@@ -20,7 +20,7 @@ EVERYTHING = {
         "destinationRule": {"enabled": True},
     },
     "gate": {"selector": {"istio": "ingressgateway"}, "attach": "gateways"},
-    "keda": {"enabled": False, "tls": {"secretName": "keda", "authentication": "layby"}},
+    "keda": {"enabled": False, "tls": {"existingSecret": "keda", "authentication": "layby"}},
     "extproc": {
         "autoscaling": {"enabled": True},
         "env": [{"name": "GRPC_VERBOSITY", "value": "error"}],
@@ -53,6 +53,7 @@ BARE = {
     "rbac": {"create": False},
     "uninstall": {"enabled": False},
     "crds": {"keep": False},
+    "keda": {"tls": {"generate": False}},
 }
 CASES = [
     pytest.param(values, id=name)

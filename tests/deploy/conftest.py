@@ -27,8 +27,10 @@ def helm():
 def render(helm):
     """Render the chart with some values, given as a mapping; return the objects."""
 
-    def do(values=None, name="layby", namespace=NAMESPACE):
-        words = ("template", name, CHART, "--namespace", namespace, "--values", "-")
+    def do(values=None, name="layby", namespace=NAMESPACE, versions=()):
+        words = ["template", name, CHART, "--namespace", namespace, "--values", "-"]
+        for version in versions:
+            words += ["--api-versions", version]
         done = helm(*words, stdin=yaml.safe_dump(values or {}))
         assert not done.returncode, done.stderr
         return [document for document in yaml.safe_load_all(done.stdout) if document]

@@ -37,6 +37,11 @@ import pytest
             {"watchNamespace": "shop"},
             ["set controller.enabled=false", "layby envoyfilter | kubectl apply"],
         ),
+        (
+            {"keda": {"tls": {"existingSecret": "mine"}}},
+            ["one of existingSecret and authentication", "name both"],
+        ),
+        ({"keda": {"tls": {"validDays": 1}}}, ["/keda/tls/validDays", "minimum: got 1, want 3"]),
         ({"extproc": {"serviceAccount": {"create": False}}}, ["extproc.serviceAccount.name"]),
         ({"controller": {"serviceAccount": {"create": False}}}, ["controller.serviceAccount.name"]),
         ({"istio": {"peerAuthentication": {"enabled": True}}}, ["istio.inject", "PERMISSIVE"]),

@@ -24,7 +24,7 @@ from extproc.core.demand import RATE_WINDOW
 from extproc.core.probe import ProbeRule
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.server import Server
-from istio.accesslog import CLUSTER_TAG
+from istio.contract import CLUSTER_TAG
 from tests.extproc.fake_envoy import CLUSTER, connected
 
 CART = WorkloadKey("shop", "cart")

@@ -20,8 +20,7 @@ from extproc.wire.gen.external_processor_pb2 import ProcessingRequest
 from feed import feed_pb2 as pb
 from feed.board import Board
 from feed.wire import shares_of
-from istio.accesslog import CLUSTER_TAG
-from istio.contract import ForwardedHeader
+from istio.contract import CLUSTER_TAG, ForwardedHeader
 from telemetry.hold_span import _PROPAGATOR
 from telemetry.traceparent import sampled
 

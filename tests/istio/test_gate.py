@@ -108,6 +108,7 @@ def test_a_request_that_was_held_waits_for_its_worker():
     fault = inside(gate(OPTIONS)[-2], HttpFault, marks=("0", "1"))
     delay = fault.delay
     assert delay is not None
+    assert delay.percentage is not None
     assert timedelta(milliseconds=25) == delay.fixed_delay
     assert (100, "HUNDRED") == (delay.percentage.numerator, delay.percentage.denominator.name)
     assert fault.abort is None

@@ -4,16 +4,19 @@ Must not know processes. What it cannot give a container it says, as the kubelet
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.stack.kubelet.client import Client, Object
+from e2e.stack.kubelet.client import Client, Object, Refused
 
 ROOT = Path(__file__).parents[3]
 """Where containers run unless they say otherwise: the checkout, for `python -m`."""
 SECRETS = "/var/run/secrets/kubernetes.io/serviceaccount"
+_RUN = "/var/run/"
+"""The only place where volumes are: Secrets, and the service account's files."""
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)|\$\$")
 _FIELD = re.compile(r"(metadata\.(?:labels|annotations))\['([^']+)'\]")
 # In a mount namespace of its own, with a /run of its own, as a container has.
@@ -76,17 +79,41 @@ class Setting:
             )
         words = [*container["command"], *container.get("args", ())]
         command = [expand(word, environment) for word in words]
-        mounted = container.get("volumeMounts", ())
-        if other := [m["mountPath"] for m in mounted if m["mountPath"] != SECRETS]:
-            raise CannotRun("CreateContainerConfigError", f"no volumes here: {', '.join(other)}")
-        if not mounted:
+        mounts = {each["mountPath"]: each["name"] for each in container.get("volumeMounts", ())}
+        if not mounts:
             return command
-        run = await self._service_account(mounted[0]["name"])
+        if other := [path for path in mounts if not path.startswith(_RUN)]:
+            raise CannotRun("CreateContainerConfigError", f"no volumes here: {', '.join(other)}")
+        for path, volume in mounts.items():
+            place = self._run / Path(path).relative_to(_RUN)
+            place.mkdir(parents=True, exist_ok=True)
+            write = self._service_account if path == SECRETS else self._secret
+            await write(volume, place)
         shell = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _WITH_RUN)
-        return [*shell, str(run), *command]
+        return [*shell, str(self._run), *command]
 
-    async def _service_account(self, volume: str) -> Path:
-        """Write the files of the pod's service account; return what to mount on /run."""
+    @property
+    def _run(self) -> Path:
+        """What is mounted on /run."""
+        return self.folder / "run"
+
+    async def _secret(self, volume: str, place: Path) -> None:
+        """Write what a Secret has; it does not follow the Secret."""
+        spec, namespace = self.pod["spec"], self.pod["metadata"]["namespace"]
+        [secret] = [v.get("secret", {}) for v in spec["volumes"] if v["name"] == volume]
+        name = secret.get("secretName", "")
+        try:
+            found = await self.client.request(
+                "GET", f"/api/v1/namespaces/{namespace}/secrets/{name}"
+            )
+        except Refused as error:
+            raise CannotRun("CreateContainerConfigError", f"no Secret {name}: {error}") from error
+        files = secret.get("items") or [{"key": key, "path": key} for key in found["data"]]
+        for file in files:
+            (place / file["path"]).write_bytes(b64decode(found["data"][file["key"]]))
+
+    async def _service_account(self, volume: str, place: Path) -> None:
+        """Write the files of the pod's service account."""
         meta, spec = self.pod["metadata"], self.pod["spec"]
         namespace, account = meta["namespace"], spec.get("serviceAccountName", "default")
         [projected] = [v["projected"] for v in spec["volumes"] if v["name"] == volume]
@@ -105,13 +132,9 @@ class Setting:
         authority = await self.client.request(
             "GET", f"/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt"
         )
-        run = self.folder / "run"
-        place = run / Path(SECRETS).relative_to("/var/run")
-        place.mkdir(parents=True, exist_ok=True)
         (place / "token").write_text(answer["status"]["token"])
         (place / "ca.crt").write_text(authority["data"]["ca.crt"])
         (place / "namespace").write_text(namespace)
-        return run
 
     def _value(self, name: str, source: Mapping[str, Any]) -> str:
         path = source.get("fieldRef", {}).get("fieldPath")

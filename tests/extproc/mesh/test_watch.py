@@ -7,7 +7,7 @@ from extproc.core.outcome import Outcome
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, TRAFFIC_HOLDS
 from telemetry.cold_start import Mark
-from tests.extproc.mesh.objects import endpoints, hold, service
+from tests.extproc.mesh.objects import REFUSED, endpoints, hold, service
 from tests.extproc.mesh.watching import A_MOMENT, CART, CLUSTER, Rig, watching
 from tests.kube.fake_api import CUT, FakeApi
 
@@ -152,6 +152,19 @@ async def test_many_changes_at_once_are_looked_at_once():
         await asyncio.sleep(10)
         assert 50 == len(rig.told[-1])
         assert len(rig.told) <= 5
+
+
+async def test_what_no_request_depends_on_is_not_looked_at():
+    """A status is written for each wake of each hold, and thousands of requests may wait here."""
+    async with watching(hold(), services=[service()]) as rig:
+        told = len(rig.told)
+        rig.api.put(TRAFFIC_HOLDS, hold(status={"phase": "Waking", "pending": 7}))
+        rig.api.put(SERVICES, {**service(), "status": {"loadBalancer": {}}})
+        await asyncio.sleep(1)
+        assert told == len(rig.told)
+        rig.api.put(TRAFFIC_HOLDS, hold(status=REFUSED))
+        await asyncio.sleep(1)
+        assert set() == rig.told[-1]
 
 
 async def test_a_hold_that_cannot_be_read_keeps_no_other_from_its_requests(caplog):

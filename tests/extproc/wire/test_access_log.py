@@ -15,7 +15,7 @@ from envoy_data_plane.envoy.service.accesslog.v3 import (
 
 from extproc.core.probe import Request
 from extproc.wire.access_log import METHODS, Entry, Moment, parse
-from istio.accesslog import CLUSTER_TAG
+from istio.contract import CLUSTER_TAG
 
 BEGUN = datetime(2026, 8, 1, 12, 0, 1, 250_000, tzinfo=UTC)
 STREAM = f"id/{int(BEGUN.timestamp())}.250000000"

@@ -12,6 +12,29 @@
 {{- define "layby.controller" -}}{{ include "layby.fullname" . }}-controller{{- end }}
 {{- define "layby.uninstall" -}}{{ include "layby.fullname" . }}-uninstall{{- end }}
 
+{{/* Whether the chart makes the certificates by which KEDA and hold servers know one another. */}}
+{{- define "layby.keda.generates" -}}
+{{- with .Values.keda }}{{ if and .enabled .tls.generate (not .tls.existingSecret) }}yes{{ end }}{{ end }}
+{{- end }}
+
+{{/* The Secret that hold servers show KEDA; empty for plain text. */}}
+{{- define "layby.keda.secret" -}}
+{{- if include "layby.keda.generates" . -}}
+{{ include "layby.fullname" . }}-keda-server
+{{- else -}}
+{{ .Values.keda.tls.existingSecret }}
+{{- end -}}
+{{- end }}
+
+{{/* The ClusterTriggerAuthentication in every trigger; empty for none. */}}
+{{- define "layby.keda.authentication" -}}
+{{- if include "layby.keda.generates" . -}}
+{{ include "layby.fullname" . }}-keda
+{{- else -}}
+{{ .Values.keda.tls.authentication }}
+{{- end -}}
+{{- end }}
+
 {{/* Of a part, as (list . "extproc"). */}}
 {{- define "layby.account" -}}
 {{- $root := index . 0 -}}{{- $part := index . 1 -}}
