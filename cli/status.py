@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from cli.cluster import ask, cluster_options
@@ -42,10 +43,7 @@ def status(  # noqa: PLR0913 - click's parameters
         console = Console()
         first = await table(kube, selection)
         if name and not first.row_count:
-            place = f"namespace {where}" if where else "any namespace"
-            raise click.ClickException(
-                f"there is no TrafficHold {name} in {place}: `layby status -A` lists all there are"
-            )
+            raise click.ClickException(missing(name, where))
         if not watch:
             console.print(first)
             return
@@ -56,6 +54,12 @@ def status(  # noqa: PLR0913 - click's parameters
     ask(kubeconfig, context, question)
 
 
+def missing(name: str, namespace: str) -> str:
+    """Say that there is no such TrafficHold."""
+    where = f"namespace {namespace}" if namespace else "any namespace"
+    return f"there is no TrafficHold {name} in {where}: `layby status -A` lists all there are"
+
+
 async def tables(kube: Kube, selection: Selection, last: Table) -> AsyncIterator[Table]:
     """A table every second; while none is to be had, the last one, and why."""
     while True:
@@ -63,7 +67,7 @@ async def tables(kube: Kube, selection: Selection, last: Table) -> AsyncIterator
         try:
             last = await table(kube, selection)
         except KubeError as error:
-            last.caption = f"as it was; the API server does not answer: {error}"
+            last.caption = escape(f"as it was; the API server does not answer: {error}")
         yield last
 
 
@@ -76,7 +80,8 @@ async def table(kube: Kube, selection: Selection) -> Table:
     items = (await kube.list(selection)).items
     made = Table("namespace", "name", "phase", "parked", "last wake", "ready")
     for item in items:
-        made.add_row(*key_of(item), *_cells(item))
+        # What is said of a workload is not markup.
+        made.add_row(*map(escape, (*key_of(item), *_cells(item))))
     return made
 
 

@@ -68,6 +68,7 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
                 settings.page_port,
                 look,
                 ready=lambda: controller.informers.synced,
+                only_here=True,
             )
             log.info("page on port %d", await stack.enter_async_context(shown))
         async with asyncio.TaskGroup() as group:

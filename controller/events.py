@@ -46,7 +46,10 @@ def released(name: str) -> Event:
 def shed(requests: int, most: int) -> Iterator[Event]:
     """Tell that requests were refused, of all those at once that nobody has been told of."""
     if requests:
-        note = f"{requests} requests refused: too many waited, and hold.maxPending is {most}"
+        note = (
+            f"{requests} requests refused: too many waited. hold.maxPending is {most}, and a hold "
+            "server has a bound of its own for all of them"
+        )
         yield Event("Shed", note, warning=True)
 
 

@@ -115,6 +115,9 @@ def _rehearsal(facts: Facts, decision: Decision, now: datetime) -> Rehearsal | N
         return None
     told, requests = facts.hold.status, facts.demand.requests if facts.demand else 0
     before = facts.rehearsal or begun(told.dry_run, now.timestamp(), requests)
+    if not facts.rehearsal and not (facts.demand and facts.demand.complete):
+        # What is heard little by little at first is no news: it would count as requests that came.
+        return None
     if facts.demand is None or isinstance(facts.target, Missing):
         return before
     return rehearse(

@@ -49,6 +49,8 @@ class Removal(NamedTuple):
 
     key: Key
     uid: str
+    vanished: bool = False
+    """Whether that is for want of the workload, or of a Service that leads to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,14 @@ def _divided(holds: Iterable[Object]) -> tuple[list[Object], dict[Key, Object]]:
 def _removals(
     scene: Scene, children: Mapping[Key, Object], wanted: Mapping[Key, Object]
 ) -> Iterator[Removal]:
+    there = {workload.key for workload in scene.workloads}
+    ruling = {p.metadata.name for p in scene.policies if not p.metadata.deletion_timestamp}
     for key, child in children.items():
         metadata, target = child["metadata"], target_of(child)
-        doubtful = (
-            KindKey(target.group, target.kind) in scene.unseen
-            or metadata["labels"][POLICY_LABEL] in scene.unread
-        )
+        label = metadata["labels"][POLICY_LABEL]
+        doubtful = KindKey(target.group, target.kind) in scene.unseen or label in scene.unread
         if key not in wanted and not doubtful and metadata.get("deletionTimestamp") is None:
-            yield Removal(key, metadata.get("uid", ""))
+            yield Removal(key, metadata.get("uid", ""), target not in there and label in ruling)
 
 
 def _won(scene: Scene) -> Iterator[tuple[HoldPolicy, Workload]]:

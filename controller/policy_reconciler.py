@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.informers import Informers
@@ -23,6 +24,9 @@ from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.resource import HOLD_POLICIES, TRAFFIC_HOLDS, Object
 
 AT_ONCE = 8
+GRACE_SECONDS = 10.0
+"""For which a TrafficHold outlives its workload. Whoever replaces one deletes it first, and its
+requests are held until it is back."""
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +47,11 @@ class PolicyReconciler:
         self._world = world
         self._targets = targets
         self._protected = frozenset(protected)
+        self._vanished: dict[Removal, float] = {}
+        """Since when the workloads of some TrafficHolds are not there."""
 
-    async def reconcile(self) -> None:
-        """Bring about what the policies want.
+    async def reconcile(self) -> float | None:
+        """Bring about what the policies want; return the seconds after which to look again.
 
         Raises:
             KubeError: not all of it could be done; the rest was.
@@ -67,7 +73,14 @@ class PolicyReconciler:
             unread=unread,
             unseen=unseen,
         )
-        await self._carry_out(plan_policies(scene, datetime.now(UTC)))
+        plan = plan_policies(scene, datetime.now(UTC))
+        now = asyncio.get_running_loop().time()
+        gone = (removal for removal in plan.delete if removal.vanished)
+        self._vanished = {removal: self._vanished.get(removal, now) for removal in gone}
+        left = {r: since + GRACE_SECONDS - now for r, since in self._vanished.items()}
+        due = tuple(removal for removal in plan.delete if left.get(removal, 0.0) <= 0)
+        await self._carry_out(replace(plan, delete=due))
+        return min((seconds for seconds in left.values() if seconds > 0), default=None)
 
     def _read(self) -> tuple[list[HoldPolicy], frozenset[str]]:
         policies: list[HoldPolicy] = []

@@ -67,7 +67,7 @@ def status(  # noqa: PLR0913 - all that a status tells
         last_request_time=_last_request(facts, now),
         last_wake=last_wake(current.last_wake, demand.last_wake if demand else None),
         services=services,
-        dry_run=rehearsal.told() if rehearsal else None,
+        dry_run=rehearsal.told() if rehearsal else current.dry_run if hold.spec.dry_run else None,
     )
 
 

@@ -166,8 +166,10 @@ def _depths(name: str, queue: Queue[K]) -> Iterator[tuple[tuple[str, str], int]]
     yield (name, "running"), backlog.running
 
 
-def _once(work: Callable[[], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
-    async def look(_: str) -> None:
-        await work()
+def _once(
+    work: Callable[[], Awaitable[float | None]],
+) -> Callable[[str], Awaitable[float | None]]:
+    async def look(_: str) -> float | None:
+        return await work()
 
     return look

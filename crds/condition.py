@@ -132,7 +132,12 @@ _TRUE: tuple[Reason, ...] = (
     ScalerReady.NEVER_SLEEPS,
     Ready.READY,
 )
-_UNKNOWN: tuple[Reason, ...] = (Attached.NO_REPORTS, Attached.UNVERIFIED)
+_UNKNOWN: tuple[Reason, ...] = (
+    Attached.DRY_RUN,
+    Attached.NO_REPORTS,
+    Attached.UNVERIFIED,
+    Ready.DRY_RUN,
+)
 
 
 class Condition(Model):

@@ -138,6 +138,23 @@ def test_a_pod_that_cannot_be_run_here_says_why(pod):
     assert "no volumes here: /v" == status["state"]["waiting"]["message"]
 
 
+def test_a_pod_finds_a_secret_where_it_is_mounted(apply, pod):
+    """Hold servers have KEDA's certificates so; what is not among the items they must not see."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    apply({**secret, "stringData": {"a": "yes", "b": "no"}})
+    mount = {"name": "v", "mountPath": "/var/run/some/where"}
+    words = ["sh", "-c", 'test "$(cd /var/run/some/where && grep -r . .)" = ./a:yes']
+    container = {"name": "app", "image": "none", "command": words, "volumeMounts": [mount]}
+    volume = {"name": "v", "secret": {"secretName": "s", "items": [{"key": "a", "path": "a"}]}}
+    pod(
+        [],
+        lambda pod: "Succeeded" == pod["status"]["phase"],
+        containers=[container],
+        volumes=[volume],
+        restartPolicy="Never",
+    )
+
+
 def test_a_kubelet_that_is_killed_takes_its_pods_with_it_and_starts_them_again(
     stack, cluster, namespace, web, host, pods
 ):

@@ -112,7 +112,6 @@ class _Report:
     shares: Mapping[HoldName, Share]
     heard_at: float
     began_at: float
-    log_streams: int
 
 
 class Board:
@@ -126,6 +125,8 @@ class Board:
         self._expected: frozenset[str] | None = None
         self._lost_at: float | None = None
         self._broken_at: float | None = None
+        self.heard = False
+        """Whether a hold server said that an Envoy has told it of requests."""
 
     def expect(self, replicas: Collection[str], now: float) -> None:
         """These are the hold servers there are; the parts of all others are dropped."""
@@ -134,6 +135,10 @@ class Board:
             self._lose(self._reports.pop(replica), now)
             # Its Envoys have yet to tell another about the requests that are in flight.
             self._lost_at = now
+
+    def knows(self, replica: str) -> bool:
+        """Whether a hold server has ever reported, and is still there."""
+        return replica in self._reports
 
     def hear(
         self,
@@ -149,7 +154,8 @@ class Board:
         began_at = now - account_age
         if last is not None and began_at - last.began_at > _RESTART_SECONDS:
             self._lose(last, now)
-        self._reports[replica] = _Report(shares, now, began_at, log_streams)
+        self._reports[replica] = _Report(shares, now, began_at)
+        self.heard = self.heard or log_streams > 0
 
     def complete(self, now: float) -> bool:
         """Whether the sum is the whole.
@@ -172,12 +178,12 @@ class Board:
     def reported(self) -> bool:
         """Whether any Envoy has ever told a hold server that there is of requests.
 
-        If each says that none has, silence is no sign of workloads that nobody needs: the Envoys
-        may not have the gate. A stream that has ended counts, for Envoy opens the next one with its
-        next entry, and in a quiet mesh that may be hours later.
+        If none has, silence is no sign of workloads that nobody needs: the Envoys may not have the
+        gate. What ended counts, be it a stream or a hold server: Envoy opens the next stream with
+        its next entry, and in a quiet mesh that may be hours later.
         """
-        reports = [self._reports.get(replica) for replica in self._expected or ()]
-        return not reports or any(report is None or report.log_streams for report in reports)
+        expected = self._expected or ()
+        return self.heard or not expected or any(each not in self._reports for each in expected)
 
     def unbroken(self, now: float) -> float:
         """Seconds since an account was last lost, with what it knew and had not told."""

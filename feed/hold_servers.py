@@ -50,6 +50,11 @@ class HoldServers:
         """False if each hold server says that no Envoy has ever told it of a request."""
         return self._board.reported
 
+    @property
+    def heard(self) -> bool:
+        """True once a hold server says that an Envoy has told it of requests."""
+        return self._board.heard
+
     def unbroken(self) -> float:
         """Seconds since an account was last lost, with what it knew and had not told."""
         return self._board.unbroken(_now())
@@ -70,7 +75,7 @@ class HoldServers:
     def ready(self) -> set[str]:
         """Return the addresses, as `host:port`, of those that requests are sent to."""
         slices = self._slices.store.snapshot().values()
-        return {address for item in slices for address in self._addresses(item, only_ready=True)}
+        return {address for item in slices for address in self._addresses(item, "ready")}
 
     def subscribe(self, listener: Callable[[HoldName], None]) -> None:
         """Have a listener told of what has begun or ended for a hold; not of each request."""
@@ -92,14 +97,17 @@ class HoldServers:
 
     def _expect(self) -> None:
         slices = self._slices.store.snapshot().values()
-        self._feed.expect({address for item in slices for address in self._addresses(item)})
+        # One that is not ready, or ending, may still hold requests: it is heard all the same. One
+        # that never came up has none, and would leave everybody in doubt for as long as it tries.
+        serving = {each for item in slices for each in self._addresses(item, "serving")}
+        known = {each for item in slices for each in self._addresses(item)}
+        self._feed.expect({each for each in known if each in serving or self._board.knows(each)})
 
-    def _addresses(self, item: Object, *, only_ready: bool = False) -> Iterator[str]:
+    def _addresses(self, item: Object, condition: str = "") -> Iterator[str]:
+        """Yield the addresses of those for which a condition is not false."""
         ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
         for endpoint in item.get("endpoints") or ():
-            ready = (endpoint.get("conditions") or {}).get("ready") is not False
-            # One that is not ready, or ending, may still hold requests: it is heard all the same.
-            if only_ready and not ready:
+            if (endpoint.get("conditions") or {}).get(condition) is False:
                 continue
             for address in endpoint.get("addresses") or ():
                 for port in ports:

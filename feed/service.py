@@ -27,7 +27,8 @@ class FeedService:
 
     Args:
         shares: what is known now.
-        log_streams: how many streams of access logs Envoys have opened until now.
+        log_streams: how many streams of access logs Envoys have opened until now; of those that
+            others told of, one is enough, so that it outlives who has heard them.
     """
 
     def __init__(

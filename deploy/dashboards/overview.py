@@ -12,6 +12,8 @@ from deploy.dashboards.panels import FULL, HALF, Query, counted, graph, now, num
 
 _OF: Final = 'namespace=~"$namespace"'
 _HOLD: Final = "namespace, name"
+_WON: Final = f'{{{_OF}, winner!="peer"}}'
+"""Each hold server counts its own view of a wake; one of them has won it."""
 
 
 def build() -> Dashboard:
@@ -143,7 +145,7 @@ def _workloads(made: Dashboard) -> None:
         "Replicas": (now(f"max by ({_HOLD}) (layby_replicas{{{_OF}}})"), "short"),
         "Waiting": (now(f"sum by ({_HOLD}) (layby_hold_parked{{{_OF}}})"), "short"),
         "Wakes": (
-            now(f"sum by ({_HOLD}) (increase(layby_wakes_total{{{_OF}}}[$__range]))"),
+            now(f"sum by ({_HOLD}) (increase(layby_wakes_total{_WON}[$__range]))"),
             "none",
         ),
         "Wait (p95)": (now(wait), "s"),

@@ -176,7 +176,7 @@ def autoscaler() -> dict:
         *(obtain("helm"), "template", "layby", CHART, "--namespace", layby.NAMESPACE),
         *("--show-only", "templates/extproc-autoscaler.yaml"),
         *("--set", "extproc.autoscaling.enabled=true,extproc.autoscaling.maxReplicas=3"),
-        *("--set", "extproc.autoscaling.targetCPU=30"),
+        *("--set", "extproc.autoscaling.targetCPU=30m"),
     ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     made = yaml.safe_load(text)

@@ -53,8 +53,11 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
             kube, Discovery(kube), lambda: watch.directory, wakes, reports.cold_starts
         )
         hold_servers = HoldServers(kube, settings.service_namespace, settings.service)
-        # Both are made below.
-        feed = FeedService(lambda: demand.own(), lambda: server.log_streams)  # noqa: PLW0108
+        # Two of them are made below.
+        feed = FeedService(
+            lambda: demand.own(),  # noqa: PLW0108
+            lambda: server.log_streams or int(hold_servers.heard),
+        )
         server = HoldServer(
             waker,
             watch.find,

@@ -86,10 +86,10 @@ function open() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     clearTimeout(retry);
-    source.close();
+    if (source) source.close();
     say("paused", "paused");
   } else {
     open();
   }
 });
-open();
+if (!document.hidden) open();

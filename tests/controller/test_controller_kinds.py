@@ -164,3 +164,14 @@ async def test_another_s_finalizer_is_kept(running):
     cluster.delete(hold())
     await running.settle()
     assert ["example.org/mine"] == cluster.objects[path]["metadata"]["finalizers"]
+
+
+async def test_what_was_learned_of_a_workload_goes_with_its_last_hold(running):
+    """Workloads come and go for months, each under a name of its own."""
+    items = (mill(), service(), endpoints(), hold(spec={"targetRef": MILL}))
+    await begin(running, *items)
+    learned = running.controller._parts.world.learned
+    assert ["mill"] == [target.name for target in learned]
+    running.cluster.delete(hold())
+    await running.settle(15.0)
+    assert {} == learned

@@ -2,6 +2,7 @@
 
 import pytest
 
+from controller.policy_reconciler import GRACE_SECONDS
 from kube.errors import refused
 from kube.resource import DEPLOYMENTS, HOLD_POLICIES, TRAFFIC_HOLDS
 from tests.controller.looking import begin, reason
@@ -48,7 +49,26 @@ async def test_its_children_follow_labels_and_services_both_ways(running):
         await running.settle()
         assert expected == cluster.names(TRAFFIC_HOLDS)
     cluster.lose(service())
+    await running.settle(GRACE_SECONDS + 1)
+    assert [] == cluster.names(TRAFFIC_HOLDS)
+
+
+@pytest.mark.parametrize("item", [deployment(), service()])
+async def test_its_children_outlive_what_is_replaced(running, item):
+    """Helm, Argo CD and `kubectl replace --force` delete first; requests are held meanwhile."""
+    await begin(running, *CART, policy())
+    cluster = running.cluster
+    child = cluster.find(TRAFFIC_HOLDS, "cart")["metadata"]["uid"]
+    cluster.lose(item)
+    await running.settle(GRACE_SECONDS - 2)
+    cluster.have(item)
     await running.settle()
+    cluster.lose(item)
+    await running.settle(GRACE_SECONDS - 2)
+    assert child == cluster.find(TRAFFIC_HOLDS, "cart")["metadata"]["uid"]
+    if item["kind"] == "Deployment":
+        assert [{"name": "cart"}] == cluster.find(TRAFFIC_HOLDS, "cart")["status"]["services"]
+    await running.settle(4)
     assert [] == cluster.names(TRAFFIC_HOLDS)
 
 

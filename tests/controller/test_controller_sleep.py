@@ -2,6 +2,7 @@
 
 import pytest
 
+from kube.errors import refused
 from kube.resource import (
     DEPLOYMENTS,
     DESTINATION_RULES,
@@ -10,8 +11,9 @@ from kube.resource import (
     Key,
 )
 from tests.controller.looking import begin, cart, condition, events, reason, replicas, status
-from tests.controller.objects import deployment, endpoints, hold, rule
+from tests.controller.objects import asleep, deployment, endpoints, hold, rule
 from tests.kube.fake_api import FakeAnswer
+from tests.kube.fake_api import status as refusal
 
 pytestmark = pytest.mark.looptime
 
@@ -173,3 +175,51 @@ async def test_the_gate_is_never_touched_by_a_sleep_or_a_wake(running):
         assert 0 == replicas(cluster)
         cluster.scale(deployment(), 1)
     assert 0 == cluster.writes["envoyfilters"]
+
+
+async def test_without_any_envoy_that_reports_nothing_sleeps_and_a_condition_says_so(running):
+    """The gate is in the wrong namespace, say: in use or not, every workload is silent."""
+    await begin(running, *cart())
+    cluster = running.cluster
+    running.demand.say("cart", quiet=3600.0, complete=False, reported=False)
+    await running.settle(3600.0)
+    assert 1 == replicas(cluster)
+    said = condition(cluster, "Attached")
+    assert said
+    assert ("Unknown", "NoReports") == (said["status"], said["reason"])
+    assert "is istio-system the mesh's root namespace" in said["message"]
+    # Of the first report nobody tells: its request was for another workload.
+    running.demand.demands[Key("shop", "cart")] = asleep()
+    await running.settle(60.0)
+    assert 0 == replicas(cluster)
+    assert "Unverified" == reason(cluster, "Attached")
+
+
+UNREADABLE = {"hold": {"timeout": "a while"}}
+LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["layby.dev/wake"]}
+
+
+@pytest.mark.parametrize("asked_for", [0, 3])
+async def test_one_that_cannot_be_read_can_be_deleted(running, asked_for):
+    """It was valid once. Its namespace would never go, nor its workload wake."""
+    items = (deployment(replicas=asked_for), hold(spec=UNREADABLE, **LEAVING))
+    await begin(running, *items)
+    assert [] == running.cluster.names(TRAFFIC_HOLDS)
+    assert (asked_for or 1) == replicas(running.cluster)
+
+
+@pytest.mark.parametrize("ref", [None, {"name": ""}, {"name": "nothing"}])
+async def test_one_whose_target_is_unknown_too_can_be_deleted(running, ref):
+    """There is nothing to wake."""
+    item = hold(spec=UNREADABLE, **LEAVING)
+    await begin(running, {**item, "spec": {**item["spec"], "targetRef": ref}})
+    assert [] == running.cluster.names(TRAFFIC_HOLDS)
+
+
+async def test_one_that_cannot_be_read_nor_woken_can_be_deleted(running):
+    """The role may not cover its target's kind any more."""
+    running.cluster.next_is("patch", refused(refusal(403, "Forbidden", "no")))
+    await begin(running, deployment(replicas=0), hold(spec=UNREADABLE, **LEAVING))
+    assert 0 == replicas(running.cluster)
+    await running.settle(5.0)
+    assert [] == running.cluster.names(TRAFFIC_HOLDS)

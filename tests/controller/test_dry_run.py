@@ -165,9 +165,13 @@ def test_nothing_is_concluded_while_nothing_is_known():
     for change in ({"demand": None}, {"target": GONE}):
         kept = plan(facts(hold=DRY, rehearsal=made.rehearsal, **change), LATER)
         assert made.rehearsal == kept.rehearsal
-    first = plan(facts(hold=DRY, demand=None), NOW).rehearsal
-    assert first
-    assert (0, 0, 0.0) == figures(first)
+
+
+@pytest.mark.parametrize("demand", [None, replace(IDLE, complete=False)])
+def test_no_account_begins_before_all_hold_servers_have_been_heard(demand):
+    """What they had counted before would look like requests that came just now."""
+    made = plan(facts(hold=DRY, demand=demand), NOW)
+    assert made.rehearsal is None
 
 
 def test_its_requests_are_asked_of_the_demand():

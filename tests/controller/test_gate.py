@@ -23,13 +23,13 @@ class FakeProxies:
     """The proxies of a mesh, as the test says."""
 
     def __init__(self) -> None:
-        self.found: dict[Proxy, Found] | IstiodError = {GW: Found.GATE}
+        self.found: dict[Proxy, Found] | Exception = {GW: Found.GATE}
         self.looks = 0
 
     async def look(self) -> dict[Proxy, Found]:
         """Return what they have."""
         self.looks += 1
-        if isinstance(self.found, IstiodError):
+        if isinstance(self.found, Exception):
             raise self.found
         return self.found
 
@@ -138,6 +138,19 @@ async def test_an_istiod_that_refuses_is_told_at_once(keeping, proxies):
     await keeping.keeper.reconcile()
     await keeping.keeper.look()
     assert Attached.UNVERIFIED == keeping.reason
+
+
+async def test_an_istiod_that_is_not_understood_ends_nothing(keeping, proxies, caplog):
+    """Some other version of it must not have the controller crash again and again."""
+    proxies.found = KeyError("proxy")
+    await keeping.keeper.reconcile()
+    await keeping.keeper.look()
+    assert (Attached.UNVERIFIED, "istiod's answer cannot be understood: KeyError('proxy')") == (
+        keeping.keeper.verdict
+    )
+    assert ["istiod's answer cannot be understood"] == [
+        each.message for each in caplog.records if each.name == "controller.gate" and each.exc_info
+    ]
 
 
 async def test_it_looks_again_soon_while_something_is_wrong_and_seldom_else(keeping, proxies):

@@ -1,3 +1,4 @@
+from math import inf
 from typing import Any
 
 from crds.v1alpha1.traffichold import WakeOutcome
@@ -193,3 +194,31 @@ async def test_who_is_refused_is_told_of_at_once(eventually):
         one.say(report(pending=1, sheds=2))
         await eventually(lambda: CART in rig.told)
         assert 2 == rig.demand().sheds
+
+
+async def test_that_no_envoy_reports_to_any_of_them_is_told(eventually):
+    """Then quiet says nothing, and the condition says what to do."""
+    feed = ScriptedFeed()
+    feed.say(nothing(log_streams=0))
+    async with serving(feed) as port, listening(endpoints(port, "127.0.0.1")) as rig:
+        await eventually(lambda: rig.hold_servers.demand(CART))
+        await eventually(lambda: not rig.demand().reported)
+        assert not rig.is_complete
+        feed.say(nothing(log_streams=1))
+        await eventually(lambda: rig.is_complete)
+        assert rig.demand().reported
+
+
+async def test_a_lost_server_bounds_for_how_long_it_was_quiet(eventually):
+    """It may have known of a request that it had not told of."""
+    async with two() as (rig, (one, other), (_, second)):
+        one.say(report(last_request_age_seconds=900))
+        other.say(report(last_request_age_seconds=300, requests=2))
+        await eventually(lambda: rig.demand().requests == 2)
+        assert inf == rig.demand().unbroken
+        rig.api.remove(ENDPOINT_SLICES, second)
+        await eventually(lambda: rig.demand().unbroken < 60)
+        assert 299 < rig.demand().quiet < 360, "what it had told is remembered"
+        rig.hold_servers.forget(CART)
+        assert 0 == rig.demand().requests
+        assert 899 < rig.demand().quiet

@@ -130,6 +130,7 @@ async def test_the_token_is_read_anew_each_time(istiod, tmp_path):
     [
         (401, "istiod answers 401: it takes a token of audience istio-ca"),
         (403, "istiod answers 403: it takes a token"),
+        (404, "istiod shows no /debug/syncz at http"),
         (500, "istiod cannot be asked"),
     ],
 )

@@ -22,6 +22,16 @@ def test_what_we_wrote_stands_until_the_store_has_moved_on(seen, now, expected):
     assert (1 if expected else 0) == len(overlay), "what stands for nothing is forgotten"
 
 
+def test_what_has_expired_is_forgotten_though_nobody_asks_again():
+    """Objects come and go for months under a name of their own each."""
+    overlay: Overlay[str] = Overlay()
+    for n in range(100):
+        overlay.put(f"pr-{n}", "1", "ours", n * KEEP_SECONDS / 2)
+    overlay.put("pr-98", "2", "anew", 99 * KEEP_SECONDS / 2)
+    assert 2 == len(overlay)
+    assert "anew" == overlay.get("pr-98", "2", 100 * KEEP_SECONDS / 2)
+
+
 def test_there_is_nothing_for_what_we_have_not_written():
     assert Overlay[str]().get("a", "1", 0.0) is None
 

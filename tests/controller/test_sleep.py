@@ -29,6 +29,7 @@ IDLE = Situation(
         ({}, Decision(Reason.IDLE)),
         ({"demand": asleep(quiet=300.0)}, Decision(Reason.IDLE)),
         ({"demand": asleep(quiet=299.0)}, Decision(Reason.RECENT_REQUEST, 1.0)),
+        ({"demand": asleep(unbroken=299.0)}, Decision(Reason.RECENT_REQUEST, 1.0)),
         ({"demand": asleep(pending=1)}, Decision(Reason.BUSY)),
         ({"demand": asleep(in_flight=1)}, Decision(Reason.BUSY)),
         ({"demand": None}, Decision(Reason.DEMAND_UNKNOWN, UNKNOWN_SECONDS)),

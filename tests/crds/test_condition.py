@@ -81,10 +81,10 @@ def test_a_message_fits():
         (Accepted.ACCEPTED, ConditionType.ACCEPTED, Status.TRUE),
         (Accepted.SERVICE_CONFLICT, ConditionType.ACCEPTED, Status.FALSE),
         (Attached.UNVERIFIED, ConditionType.ATTACHED, Status.UNKNOWN),
-        (Attached.DRY_RUN, ConditionType.ATTACHED, Status.FALSE),
+        (Attached.DRY_RUN, ConditionType.ATTACHED, Status.UNKNOWN),
         (ScalerReady.DIRECT, ConditionType.SCALER_READY, Status.TRUE),
         (ScalerReady.FORBIDDEN, ConditionType.SCALER_READY, Status.FALSE),
-        (Ready.DRY_RUN, ConditionType.READY, Status.FALSE),
+        (Ready.DRY_RUN, ConditionType.READY, Status.UNKNOWN),
     ],
 )
 def test_a_reason_has_its_type_and_status(reason, kind, status):

@@ -1,4 +1,4 @@
-"""What the controller may do to a cluster, and which of its calls needs it."""
+"""What the programs may do to a cluster, and which of their calls needs it."""
 
 import inspect
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-MANIFEST = Path(__file__).parents[2] / "deploy" / "manifests" / "controller.yaml"
+MANIFESTS = Path(__file__).parents[2] / "deploy" / "manifests"
 
 WATCHED = "controller.informers:Informers.__init__"
 FOLLOWED = "controller.informers:Informers.follow"
@@ -19,6 +19,10 @@ KEDA = "controller.keda:Keda.__init__"
 NAMED = 'fields=f"metadata.name='
 SCALED = "controller.scaled_objects:ScaledObjects"
 LEADER = "kube.leader:Leader"
+MESH = "extproc.mesh.watch:MeshWatch.__init__"
+LOOKOUT = "extproc.mesh.lookout"
+LOOK = f"{LOOKOUT}:look"
+SCALE = "extproc.mesh.waker:ScaleWaker._scale"
 EVERYWHERE = ""
 
 
@@ -84,9 +88,25 @@ CALLS = [
 ]
 
 
-def granted() -> Iterator[Right]:
+HOLD_SERVER_CALLS = [
+    (EVERYWHERE, "trafficholds.layby.dev", "list watch", MESH, "TRAFFIC_HOLDS"),
+    (EVERYWHERE, "services", "list watch", MESH, "SERVICES"),
+    (EVERYWHERE, "endpointslices.discovery.k8s.io", "list watch", MESH, "ENDPOINT_SLICES"),
+    (EVERYWHERE, "*/scale.*", "get", SCALE, "get_scale("),
+    (EVERYWHERE, "*/scale.*", "patch", SCALE, "patch_scale("),
+    (EVERYWHERE, "pods", "list watch", f"{LOOKOUT}:Lookout.__init__", "PODS"),
+    (EVERYWHERE, "events.events.k8s.io", "list", f"{LOOKOUT}:Lookout._events", "EVENTS"),
+    (EVERYWHERE, "deployments.apps", "get", LOOK, "get("),
+    (EVERYWHERE, "statefulsets.apps", "get", LOOK, "get("),
+    (EVERYWHERE, "replicasets.apps", "get", LOOK, "get("),
+    (EVERYWHERE, "rollouts.argoproj.io", "get", LOOK, "get("),
+]
+PROGRAMS = [("controller", CALLS), ("extproc", HOLD_SERVER_CALLS)]
+
+
+def granted(program: str) -> Iterator[Right]:
     """The rights that the manifest gives."""
-    for document in yaml.safe_load_all(MANIFEST.read_text()):
+    for document in yaml.safe_load_all((MANIFESTS / f"{program}.yaml").read_text()):
         for rule in document.get("rules", ()):
             for group in rule["apiGroups"]:
                 for resource in rule["resources"]:
@@ -95,15 +115,18 @@ def granted() -> Iterator[Right]:
                         yield Right(document["metadata"].get("namespace", EVERYWHERE), name, verb)
 
 
-def test_the_controller_may_do_what_its_calls_need_and_nothing_else():
+@pytest.mark.parametrize(("program", "calls"), PROGRAMS)
+def test_a_program_may_do_what_its_calls_need_and_nothing_else(program, calls):
     """A right that nothing uses is of use to an intruder only."""
     needed = {
-        Right(where, what, verb) for where, what, verbs, *_ in CALLS for verb in verbs.split()
+        Right(where, what, verb) for where, what, verbs, *_ in calls for verb in verbs.split()
     }
-    assert needed == set(granted())
+    assert needed == set(granted(program))
 
 
-@pytest.mark.parametrize(("function", "call"), sorted({(each[3], each[4]) for each in CALLS}))
+@pytest.mark.parametrize(
+    ("function", "call"), sorted({(each[3], each[4]) for _, calls in PROGRAMS for each in calls})
+)
 def test_the_calls_are_there(function, call):
     """One that has gone must take its right with it."""
     module, _, path = function.partition(":")
@@ -113,9 +136,10 @@ def test_the_calls_are_there(function, call):
     assert call in inspect.getsource(found)
 
 
-def test_roles_are_bound_to_the_controller_alone():
+@pytest.mark.parametrize("program", [program for program, _ in PROGRAMS])
+def test_roles_are_bound_to_their_program_alone(program):
     """And each where it is."""
-    for document in yaml.safe_load_all(MANIFEST.read_text()):
+    for document in yaml.safe_load_all((MANIFESTS / f"{program}.yaml").read_text()):
         if document["kind"].endswith("Binding"):
             name = document["metadata"]["name"]
             assert document["roleRef"]["kind"] + "Binding" == document["kind"]

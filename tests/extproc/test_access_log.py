@@ -117,6 +117,15 @@ async def test_a_request_is_in_flight_from_its_start_to_its_end(rig):
     assert (0, RATE) == (rig.demand().in_flight, rig.demand().rate)
 
 
+async def test_that_an_envoy_reports_at_all_is_known_whatever_it_reports(rig):
+    """Without any, silence would look like workloads that nobody needs."""
+    assert 0 == rig.log.streams
+    await rig.send(tcp_message())
+    assert 1 == rig.log.streams
+    await rig.send(message(entry(END)))
+    assert 2 == rig.log.streams
+
+
 async def test_a_long_stream_is_seen_from_its_next_periodic_entry(rig):
     """It began before this hold server did."""
     await rig.send(message(entry(PERIODIC)))

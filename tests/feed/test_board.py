@@ -116,7 +116,8 @@ def test_an_account_grows_older_between_two_reports(board):
 def test_a_server_that_goes_takes_its_part_along_and_leaves_doubt(board):
     """Its Envoys have yet to name to another what they have open."""
     board.expect(["a"], NOW)
-    assert Share(2, 3, 0.5, NOW - 9) == board.total(CART)
+    # That server had some open, until it went.
+    assert Share(2, 3, 0.5, NOW) == board.total(CART)
     assert {CART} == board.holds()
     later = NOW + YOUNG_SECONDS
     hear(board, "a", {}, OLD, later - 0.1)
@@ -192,3 +193,46 @@ def counts(board):
     """The requests and sheds of `cart`."""
     total = board.total(CART)
     return total.requests, total.sheds
+
+
+@pytest.mark.parametrize(("open_", "expected"), [(0, NOW - 2), (1, NOW)])
+def test_a_request_that_only_a_lost_server_knew_of_is_remembered(open_, expected):
+    """Or the workload would look as idle as it is for those that never heard of the request."""
+    board = Board()
+    board.expect(["a", "b"], NOW - 100)
+    hear(board, "a", {CART: Share(0, open_, 0.0, NOW - 2)}, OLD, NOW)
+    hear(board, "b", {CART: Share(last_request=NOW - 90)}, OLD, NOW)
+    board.expect(["b"], NOW)
+    later = NOW + YOUNG_SECONDS
+    hear(board, "b", {CART: Share(last_request=NOW - 90)}, OLD, later)
+    assert board.complete(later)
+    assert expected == board.total(CART).last_request
+    board.forget(CART)
+    assert NOW - 90 == board.total(CART).last_request
+
+
+def test_how_long_no_account_was_lost_is_known(board):
+    """What a server knew, and had not told yet, is gone with it."""
+    assert inf == board.unbroken(NOW)
+    board.expect(["a"], NOW)
+    assert 5.0 == board.unbroken(NOW + 5)
+    # At its own address it has begun anew.
+    hear(board, "a", {}, 0.0, NOW + 30)
+    assert 1.0 == board.unbroken(NOW + 31)
+
+
+def test_silence_is_not_quiet_if_no_envoy_reports_to_anybody():
+    """The gate may be in the wrong namespace, and workloads in use would be put to sleep."""
+    board = Board()
+    board.expect(["a", "b"], NOW - 100)
+    assert board.reported, "nobody has said otherwise"
+    hear(board, "a", {}, OLD, NOW, log_streams=0)
+    assert board.reported, "b may hear from Envoys"
+    hear(board, "b", {}, OLD, NOW, log_streams=0)
+    assert (False, False) == (board.reported, board.complete(NOW))
+    hear(board, "b", {}, OLD, NOW, log_streams=1)
+    assert (True, True) == (board.reported, board.complete(NOW))
+    # A rollout of hold servers in a quiet mesh: no Envoy has anything to tell the new ones yet.
+    board.expect(["c"], NOW)
+    hear(board, "c", {}, OLD, NOW, log_streams=0)
+    assert board.reported

@@ -150,5 +150,5 @@ async def test_what_is_expected_before_it_runs_is_only_noted():
     assert 1 == rig.changes
     assert not rig.complete
     (replica,) = at(1)
-    rig.board.hear(replica, {}, 60.0, 0.0)
+    rig.board.hear(replica, {}, 60.0, 0.0, log_streams=1)
     assert rig.board.complete(0.0)

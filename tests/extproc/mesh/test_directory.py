@@ -93,6 +93,31 @@ def test_a_hold_that_is_refused_holds_nothing():
     assert {} == directory.holds
 
 
+def refused(reason):
+    """The status of a hold that is refused."""
+    (condition,) = REFUSED["conditions"]
+    return {"services": [{"name": "cart"}], "conditions": [{**condition, "reason": reason}]}
+
+
+@pytest.mark.parametrize("reason", ["TargetNotFound", "ServiceNotFound"])
+def test_what_is_missing_for_a_moment_is_held_on(reason):
+    """Somebody replaces it, and Envoy would answer 503 until it is back."""
+    directory = made(read_hold(services=(), status=refused(reason)))
+    assert CART_80 == directory.find(CLUSTER)
+    assert {CART} == set(directory.holds)
+
+
+@pytest.mark.parametrize("missing_first", [True, False])
+def test_a_missing_target_has_nothing_of_what_another_holds(missing_first):
+    """It may have been renamed, and nobody deleted its hold."""
+    missing = read_hold("old", services=("cart",), status=refused("TargetNotFound"))
+    holds = (missing, read_hold()) if missing_first else (read_hold(), missing)
+    directory = made(*holds)
+    assert CART_80 == directory.find(CLUSTER)
+    assert [HTTP] == directory.of_service(CART)
+    assert [] == directory.of_hold(Key("shop", "old"))
+
+
 def test_requests_of_a_dry_run_are_known_and_not_held():
     """They are counted, and nobody may put to sleep what nobody holds."""
     directory = made(read_hold(dryRun=True))

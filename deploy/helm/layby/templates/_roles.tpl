@@ -4,14 +4,14 @@
 # What is held.
 - apiGroups: [layby.dev]
   resources: [trafficholds]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Which ports lead to it, and whether it is ready.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Waking it: any kind with a scale subresource.
 - apiGroups: ["*"]
   resources: ["*/scale"]
@@ -19,7 +19,7 @@
 # Why it does not start.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [apps]
   resources: [deployments, statefulsets, replicasets]
   verbs: [get]
