@@ -71,7 +71,12 @@ def day(request, stack, monitor):
         "metadata": {"name": f"t-{uuid4().hex[:8]}"},
     }
     stack.api.create(namespace)
-    pods = stack.api.items("v1", "Pod", layby.NAMESPACE)
+    pods = [
+        pod
+        for pod in stack.api.items("v1", "Pod", layby.NAMESPACE)
+        # Those that another test had, with settings of its own, may not be gone yet.
+        if "deletionTimestamp" not in pod["metadata"]
+    ]
     prometheus = Prometheus(stack.children, scrape_config(monitor, pods), RULES)
     try:
         prometheus.child.wait()
