@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 import uuid
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from controller.demand import DemandSource
@@ -15,6 +16,7 @@ from controller.health import health
 from controller.hold_servers import FeedDemand
 from controller.informers import Informers
 from controller.istiod import Access, Istiod
+from controller.looks import Look
 from controller.rule import Mesh
 from controller.scaled_object import Scaler
 from controller.settings import Settings
@@ -123,8 +125,7 @@ class Controller:
 
     def showing(self, hold_servers: HoldServers) -> Showing:
         """Return what can be shown of it all."""
-        looks = lambda: self.term.looks if self.term else {}  # noqa: E731 - it is asked later
-        return Showing(self.informers.holds.store, hold_servers, self._leader, looks)
+        return Showing(self.informers.holds.store, hold_servers, self._leader, self._looks)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch, and act while leading, until told to stop.
@@ -158,6 +159,9 @@ class Controller:
         finally:
             self.term = None
             self._parts.control.resigned()
+
+    def _looks(self) -> Mapping[Key, Look]:
+        return self.term.looks if self.term else {}
 
     def _demand_changed(self, key: Key) -> None:
         if self.term is not None:

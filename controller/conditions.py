@@ -80,8 +80,7 @@ def attached(facts: Facts, advice: Sequence[str]) -> Judgement:
         return Judgement(Attached.SUBSET_NOT_HELD, "\n".join(unheld))
     if facts.hold.spec.dry_run:
         return Judgement(Attached.DRY_RUN, "spec.dryRun is set: requests are let through")
-    unreported = facts.demand is not None and not facts.demand.reported
-    if unreported and facts.gate.reason is Attached.UNVERIFIED:
+    if facts.is_unreported and facts.gate.reason is Attached.UNVERIFIED:
         return Judgement(Attached.NO_REPORTS, _NO_REPORTS.format(facts.mesh.root_namespace))
     return Judgement(facts.gate.reason, facts.gate.message)
 

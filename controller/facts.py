@@ -99,3 +99,8 @@ class Facts:
     """What would have been until now, if that is asked for and has been asked before."""
     status_age: float = float("inf")
     """Seconds since this controller wrote the status."""
+
+    @property
+    def is_unreported(self) -> bool:
+        """Whether hold servers are known, and none has ever been told of requests by an Envoy."""
+        return self.demand is not None and not self.demand.reported

@@ -22,10 +22,10 @@ SHEDS_SECONDS = 60.0
 class Memory:
     """Of one TrafficHold."""
 
-    up_since: float | None = None
-    ready_since: float | None = None
     wrote_at: float = -math.inf
     rehearsal: Rehearsal | None = None
+    _up_since: float | None = None
+    _ready_since: float | None = None
     _sheds: int | None = None
     _told_sheds_at: float = -math.inf
     _sheds_wait: bool = False
@@ -35,21 +35,13 @@ class Memory:
 
     def seen(self, replicas: int, now: float) -> float:
         """Note how many replicas are asked for; return the seconds since they were last none."""
-        if replicas == 0:
-            self.up_since = None
-            return 0.0
-        if self.up_since is None:
-            self.up_since = now
-        return now - self.up_since
+        self._up_since = _since(self._up_since, replicas, now)
+        return 0.0 if self._up_since is None else now - self._up_since
 
     def seen_ready(self, endpoints: int, now: float) -> float:
         """Note how many endpoints are ready; return the seconds since they were last none."""
-        if endpoints == 0:
-            self.ready_since = None
-            return 0.0
-        if self.ready_since is None:
-            self.ready_since = now
-        return now - self.ready_since
+        self._ready_since = _since(self._ready_since, endpoints, now)
+        return 0.0 if self._ready_since is None else now - self._ready_since
 
     def shed(self, demand: Demand | None, now: float) -> int:
         """Return how many requests were refused for want of a place, if that is to be told now.
@@ -102,3 +94,10 @@ class Memory:
         if self._sheds_wait:
             ends.append(self._told_sheds_at + SHEDS_SECONDS)
         return min(ends) - now if ends else None
+
+
+def _since(before: float | None, count: int, now: float) -> float | None:
+    """Return since when there have been some: as before, from now, or not at all."""
+    if count == 0:
+        return None
+    return now if before is None else before

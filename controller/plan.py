@@ -17,7 +17,7 @@ from controller.facts import Facts, Missing
 from controller.farewell import farewell
 from controller.sleep import Decision, Reason, Situation, decide
 from controller.status import status
-from controller.steps import Plan, Removal, Scaling, removals, with_status
+from controller.steps import Plan, Removal, Scaling, removals, sooner, with_status
 from controller.subsets import unheld_subsets
 from crds.condition import Accepted, Attached
 from kube.resource import Object, key_of
@@ -44,7 +44,7 @@ def plan(facts: Facts, now: datetime) -> Plan:
         write=scaled.write,
         scale=scaling,
         events=tuple(events.shed(facts.sheds, facts.hold.spec.hold.max_pending)),
-        again_after=_sooner(decision.again_after, rehearsal.again_after if rehearsal else None),
+        again_after=sooner(decision.again_after, rehearsal.again_after if rehearsal else None),
         reason=decision.reason,
         rehearsal=rehearsal,
     )
@@ -111,14 +111,15 @@ def _decision(facts: Facts, judged: Judgements, scaled: Autoscaling, *, bypassed
 
 def _rehearsal(facts: Facts, decision: Decision, now: datetime) -> Rehearsal | None:
     """Go on with the account of what would have been; where nothing is known, as it was."""
+    told, demand, before = facts.hold.status, facts.demand, facts.rehearsal
     if not facts.hold.spec.dry_run:
         return None
-    told, requests = facts.hold.status, facts.demand.requests if facts.demand else 0
-    before = facts.rehearsal or begun(told.dry_run, now.timestamp(), requests)
-    if not facts.rehearsal and not (facts.demand and facts.demand.complete):
-        # What is heard little by little at first is no news: it would count as requests that came.
-        return None
-    if facts.demand is None or isinstance(facts.target, Missing):
+    if before is None:
+        if demand is None or not demand.complete:
+            # What is heard little by little at first would count as requests that came just now.
+            return None
+        before = begun(told.dry_run, now.timestamp(), demand.requests)
+    if demand is None or isinstance(facts.target, Missing):
         return before
     return rehearse(
         before,
@@ -126,15 +127,11 @@ def _rehearsal(facts: Facts, decision: Decision, now: datetime) -> Rehearsal | N
             at=now.timestamp(),
             reason=decision.reason,
             replicas=facts.replicas,
-            requests=requests,
-            quiet=facts.demand.quiet,
-            start=start_seconds(facts.demand.last_wake or told.last_wake),
+            requests=demand.requests,
+            quiet=demand.quiet,
+            start=start_seconds(demand.last_wake or told.last_wake),
         ),
     )
-
-
-def _sooner(one: float | None, other: float | None) -> float | None:
-    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _scaling(

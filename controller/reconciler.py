@@ -27,7 +27,7 @@ from controller.scaled_objects import ScaledObjects
 from controller.services import Leading, Service
 from controller.sleep import UNKNOWN_SECONDS
 from controller.status import invalid, write_in
-from controller.steps import Plan
+from controller.steps import Plan, sooner
 from controller.targets import Targets
 from controller.workload import TargetKey, Workload
 from controller.world import World
@@ -104,10 +104,9 @@ class HoldReconciler:
         self._rehearsed(key, facts, made, memory)
         self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
-        again = _sooner(again, memory.retry_after(_now()))
         # Of the first report nobody tells whom nobody has asked for.
-        unreported = facts.demand is not None and not facts.demand.reported
-        return _sooner(again, UNKNOWN_SECONDS if unreported else None)
+        first_report = UNKNOWN_SECONDS if facts.is_unreported else None
+        return sooner(again, memory.retry_after(_now()), first_report)
 
     def _facts(self, item: Object, hold: TrafficHold, target: Target, memory: Memory) -> Facts:
         """Gather, in one turn of the loop, so that all of it is of one moment."""
@@ -225,11 +224,6 @@ class HoldReconciler:
         if write_in(current, wanted, 0.0) == 0.0:
             log.warning("%s/%s is invalid: %s", *subject.key, message)
             await self._effects.write_status(wanted, subject)
-
-
-def _sooner(one: float | None, other: float | None) -> float | None:
-    times = [each for each in (one, other) if each is not None]
-    return min(times, default=None)
 
 
 def _now() -> float:

@@ -7,6 +7,7 @@ but for what only the leader knows.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from controller.looks import Look
 from crds.resource import InvalidResourceError
@@ -18,15 +19,7 @@ from kube.leader import Leader
 from kube.resource import Key, Object
 from kube.store import Store
 from page.history import History
-from page.snapshot import Condition, Name, Outcome, Phase, Snapshot, Wake, Workload, stages
-from telemetry.cold_start import Ending
-
-_OUTCOMES = {
-    Ending.READY: Outcome.SUCCEEDED,
-    Ending.FAILED: Outcome.FAILED,
-    Ending.ABANDONED: Outcome.TIMED_OUT,
-    None: Outcome.GOING_ON,
-}
+from page.snapshot import Condition, Name, Outcome, Phase, Snapshot, Wake, Workload
 
 
 class Showing:
@@ -142,11 +135,5 @@ def _quiet(hold: TrafficHold, share: Share, now: float, wall: float) -> float | 
 
 def _wake(start: Start, wall: float) -> Wake:
     seconds = start.duration if start.ending else max(0.0, wall - start.at)
-    return Wake(
-        start.at,
-        seconds,
-        _OUTCOMES[start.ending],
-        stages(start.marks, start.ending, seconds),
-        start.winner,
-        start.reason,
-    )
+    wake = Wake.of(start.at, start.marks, start.ending, seconds)
+    return replace(wake, scaled_by=start.winner, reason=start.reason)

@@ -77,3 +77,8 @@ def with_status(made: Plan, facts: Facts, wanted: TrafficHoldStatus) -> Plan:
         again = due if made.again_after is None else min(due, made.again_after)
         return replace(made, again_after=again)
     return replace(made, status=wanted, events=(*made.events, *told))
+
+
+def sooner(*times: float | None) -> float | None:
+    """Return the first of the times after which to look again; none if there is none."""
+    return min((each for each in times if each is not None), default=None)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from deploy.files import stale, write
 from e2e.stack.binaries import obtain
 
 HERE: Final = Path(__file__).parent
@@ -64,18 +65,12 @@ def main() -> None:
     """Write the files, or with `--check` exit with what is wrong with them."""
     wanted = {**copies(), **manifests()}
     there = [*COPIES.glob("*.yaml"), *MANIFESTS.glob("*.yaml")]
-    current = {path: path.read_text() for path in there}
     if "--check" in sys.argv[1:]:
-        stale = [path for path in wanted.keys() | current if wanted.get(path) != current.get(path)]
-        if stale:
-            names = ", ".join(sorted(str(path.relative_to(HERE)) for path in stale))
+        if found := stale(wanted, there):
+            names = ", ".join(str(path.relative_to(HERE)) for path in found)
             raise SystemExit(f"deploy is stale ({names}): run python -m deploy.generate")
         return
-    for path in current.keys() - wanted.keys():
-        path.unlink()
-    COPIES.mkdir(parents=True, exist_ok=True)
-    for path, text in wanted.items():
-        path.write_text(text)
+    write(wanted, there)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ or why.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import NoReturn
@@ -17,6 +16,7 @@ from extproc.core.outcome import Outcome
 from extproc.core.probe import Request
 from extproc.core.workload import Chance, WorkloadKey
 from extproc.throttler import Throttler
+from extproc.waiting import happens
 from extproc.wire.ext_proc import (
     CONTINUE,
     PASS,
@@ -88,7 +88,7 @@ class Processor:
         except ProtocolError as error:
             return await _refuse(context, str(error))
         if not self._known.is_set():
-            await _wait(self._known, KNOWN_WITHIN_SECONDS)
+            await happens(self._known, KNOWN_WITHIN_SECONDS)
         key = self._find(arrival.cluster)
         if key is None:
             # Another hold server, or the next chance, may know it: this one knows nothing yet.
@@ -122,12 +122,6 @@ async def _read(context: Context) -> object:
             return await context.read()
     except TimeoutError:
         return None
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 async def _refuse(context: Context, problem: str) -> NoReturn:

@@ -183,7 +183,7 @@ class Board:
         its next entry, and in a quiet mesh that may be hours later.
         """
         expected = self._expected or ()
-        return self.heard or not expected or any(each not in self._reports for each in expected)
+        return self.heard or not expected or not all(map(self.knows, expected))
 
     def unbroken(self, now: float) -> float:
         """Seconds since an account was last lost, with what it knew and had not told."""

@@ -4,13 +4,13 @@ Must not know what the sum decides.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from feed.board import Board, HoldName, Share
 from feed.listener import Listener
 from kube.client import Kube
 from kube.informer import Informer
-from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Object, Selection
+from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Selection
 
 RECHECK_SECONDS = 1.0
 """A report that does not come changes what is known, and nothing tells of it."""
@@ -74,8 +74,7 @@ class HoldServers:
 
     def ready(self) -> set[str]:
         """Return the addresses, as `host:port`, of those that requests are sent to."""
-        slices = self._slices.store.snapshot().values()
-        return {address for item in slices for address in self._addresses(item, "ready")}
+        return {address for address, is_ in self._known() if is_.get("ready") is not False}
 
     def subscribe(self, listener: Callable[[HoldName], None]) -> None:
         """Have a listener told of what has begun or ended for a hold; not of each request."""
@@ -96,22 +95,25 @@ class HoldServers:
                 self._look()
 
     def _expect(self) -> None:
-        slices = self._slices.store.snapshot().values()
         # One that is not ready, or ending, may still hold requests: it is heard all the same. One
         # that never came up has none, and would leave everybody in doubt for as long as it tries.
-        serving = {each for item in slices for each in self._addresses(item, "serving")}
-        known = {each for item in slices for each in self._addresses(item)}
-        self._feed.expect({each for each in known if each in serving or self._board.knows(each)})
+        self._feed.expect(
+            {
+                address
+                for address, is_ in self._known()
+                if is_.get("serving") is not False or self._board.knows(address)
+            }
+        )
 
-    def _addresses(self, item: Object, condition: str = "") -> Iterator[str]:
-        """Yield the addresses of those for which a condition is not false."""
-        ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
-        for endpoint in item.get("endpoints") or ():
-            if (endpoint.get("conditions") or {}).get(condition) is False:
-                continue
-            for address in endpoint.get("addresses") or ():
-                for port in ports:
-                    yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    def _known(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Yield the address of each there is, as `host:port`, and its endpoint's conditions."""
+        for item in self._slices.store.snapshot().values():
+            ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
+            for endpoint in item.get("endpoints") or ():
+                for address in endpoint.get("addresses") or ():
+                    host = f"[{address}]" if ":" in address else address
+                    for port in ports:
+                        yield f"{host}:{port}", endpoint.get("conditions") or {}
 
     def _look(self) -> None:
         """Tell of what has begun or ended, and of the account's wholeness."""

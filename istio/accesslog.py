@@ -24,6 +24,9 @@ from envoy_data_plane.google.protobuf import Any
 from istio.contract import CLUSTER_TAG
 
 LOG_NAME = "layby"
+FLUSH_SECONDS = 0.5
+INTERVAL_SECONDS = 5.0
+"""How often a request that goes on is logged again; see `FORGOTTEN_AFTER` of the hold server."""
 
 
 def demand_log(cluster_name: str, flush_seconds: float) -> AccessLog:
@@ -40,7 +43,12 @@ def demand_log(cluster_name: str, flush_seconds: float) -> AccessLog:
     return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=Any.pack(config))
 
 
-def logging_router(cluster_name: str, *, flush_seconds: float, interval_seconds: float) -> Router:
+def logging_router(
+    cluster_name: str,
+    *,
+    flush_seconds: float = FLUSH_SECONDS,
+    interval_seconds: float = INTERVAL_SECONDS,
+) -> Router:
     """Return the router's part: what to merge into one that is there already.
 
     Entries are made when a request has its connection, every `interval_seconds`, and at its end.

@@ -23,9 +23,6 @@ NEW_ENOUGH = r"^(1\.(29|[3-9][0-9]|[1-9][0-9]{2,})|[2-9]|[1-9][0-9]|[^0-9])"
 """The versions of Istio whose proxies get the gate: from 1.29 on, and those of another spelling. An
 Envoy before 1.37 rejects its access log, and with that the whole listener: a proxy that is started
 anew would have none."""
-LOG_FLUSH_SECONDS = 0.5
-LOG_INTERVAL_SECONDS = 5.0
-"""How often a request that goes on is logged again; see `FORGOTTEN_AFTER` of the hold server."""
 
 
 def envoy_filter(mesh: MeshGate) -> dict[str, object]:
@@ -64,10 +61,8 @@ def _before_router(context: Context, value: dict[str, object]) -> dict[str, obje
 
 def _logging(context: Context, cluster_name: str) -> dict[str, object]:
     """Add the demand log to the router, whoever is held: idleness counts everybody's requests."""
-    router = logging_router(
-        cluster_name, flush_seconds=LOG_FLUSH_SECONDS, interval_seconds=LOG_INTERVAL_SECONDS
-    )
-    value = {"name": ROUTER, "typed_config": to_dict(Any.pack(router))}
+    router = to_dict(Any.pack(logging_router(cluster_name)))
+    value = {"name": ROUTER, "typed_config": router}
     return _at_router(context, {"operation": "MERGE", "value": value})
 
 

@@ -12,7 +12,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from istio.accesslog import logging_router
 from istio.address import TcpAddress
 from istio.cluster import hold_cluster
-from istio.envoyfilter import LOG_FLUSH_SECONDS, LOG_INTERVAL_SECONDS, ROUTER
+from istio.envoyfilter import ROUTER
 from istio.gate import gate
 from istio.mesh import MeshGate
 from istio.protojson import to_dict
@@ -42,7 +42,7 @@ def snippet(mesh: MeshGate, servers: TcpAddress | None = None) -> dict[str, Any]
     cluster = _cluster(mesh, servers)
     return {
         "http_filters": _filters(mesh),
-        "router": _logging(cluster.name),
+        "router": to_dict(logging_router(cluster.name)),
         "clusters": [to_dict(cluster)],
     }
 
@@ -81,17 +81,8 @@ def _additions(mesh: MeshGate) -> Iterator[dict[str, object]]:
     """Return what is added to a listener, in each of its connection managers."""
     for part in _filters(mesh):
         yield {"jsonPath": _ROUTERS, "value": part}
-    for field, value in _logging(_name(mesh)).items():
+    for field, value in to_dict(logging_router(_name(mesh))).items():
         yield {"jsonPath": f"{_ROUTERS}.typed_config", "path": field, "value": value}
-
-
-def _logging(cluster_name: str) -> dict[str, object]:
-    """Return the fields of the router that make it report to the hold servers."""
-    return to_dict(
-        logging_router(
-            cluster_name, flush_seconds=LOG_FLUSH_SECONDS, interval_seconds=LOG_INTERVAL_SECONDS
-        )
-    )
 
 
 def _patch(kind: str, name: str, addition: dict[str, object]) -> dict[str, object]:

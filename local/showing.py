@@ -5,6 +5,7 @@ Owns how workloads become the page's words. Must not know how it is drawn.
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from extproc.core.demand import Demand
@@ -13,16 +14,9 @@ from local.app import LocalMesh
 from local.supervisor import Phase as Life
 from local.supervisor import Supervisor
 from page.history import History
-from page.snapshot import Condition, Name, Outcome, Phase, Snapshot, Wake, Workload, stages
+from page.snapshot import Condition, Name, Phase, Snapshot, Wake, Workload
 from page.wording import soon
-from telemetry.cold_start import ColdStart, Ending, Mark
-
-_OUTCOMES = {
-    Ending.READY: Outcome.SUCCEEDED,
-    Ending.FAILED: Outcome.FAILED,
-    Ending.ABANDONED: Outcome.TIMED_OUT,
-    None: Outcome.GOING_ON,
-}
+from telemetry.cold_start import ColdStart, Mark
 
 
 class Showing:
@@ -97,15 +91,6 @@ def _why(life: Life, demand: Demand, now: float, after: float) -> tuple[str, str
 
 def _wake(start: ColdStart, now: float) -> Wake:
     seconds = (now if start.ended is None else start.ended) - start.began
-    return Wake(
-        start.at,
-        seconds,
-        _OUTCOMES[start.ending],
-        stages(
-            # Nobody has to be asked for a replica here.
-            [(m, at - start.began) for m, at in start.marks() if m is not Mark.SCALED],
-            start.ending,
-            seconds,
-        ),
-        reason=start.reason,
-    )
+    # Nobody has to be asked for a replica here.
+    marks = [(mark, at - start.began) for mark, at in start.marks() if mark is not Mark.SCALED]
+    return replace(Wake.of(start.at, marks, start.ending, seconds), reason=start.reason)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
+from extproc.waiting import happens
 from istio.address import TcpAddress
 from local.config import WorkloadConfig
 from local.envoy import Envoy
@@ -162,16 +163,16 @@ class Supervisor:
                 return True
             idle_at = demand.last_request + after
             pause = idle_at - clock() if idle_at > clock() else min(1.0, after)
-            await _wait(process.exited, pause)
+            await happens(process.exited, pause)
         return False
 
     async def _until_quiet(self, hold: HoldServer, process: Process, version: int) -> bool:
         """Whether the last request has ended; False if another came, which keeps it running."""
         await self._applied(version)
-        if await _wait(self._wanted, LOG_DELAY):
+        if await happens(self._wanted, LOG_DELAY):
             return False
         while not process.exited.is_set() and await self._is_busy(hold):
-            if await _wait(self._wanted, LOG_DELAY):
+            if await happens(self._wanted, LOG_DELAY):
                 return False
         return not self._wanted.is_set()
 
@@ -187,11 +188,3 @@ class Supervisor:
                 await self._endpoints.applied(version)
         except TimeoutError:
             log.warning("Envoy has not confirmed the endpoints of %s", self.config.name)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -6,7 +6,7 @@ Owns the words between the page and whoever fills it. Must not know where any of
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from telemetry.cold_start import Ending, Mark
 
@@ -79,6 +79,14 @@ def stages(
     return tuple(found)
 
 
+_OUTCOMES = {
+    None: Outcome.GOING_ON,
+    Ending.READY: Outcome.SUCCEEDED,
+    Ending.FAILED: Outcome.FAILED,
+    Ending.ABANDONED: Outcome.TIMED_OUT,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Wake:
     """A wake.
@@ -98,6 +106,13 @@ class Wake:
     stages: tuple[Stage, ...] = ()
     scaled_by: str = ""
     reason: str = ""
+
+    @classmethod
+    def of(
+        cls, at: float, marks: Iterable[tuple[Mark, float]], ending: Ending | None, seconds: float
+    ) -> Self:
+        """Describe a cold start; see `stages`."""
+        return cls(at, seconds, _OUTCOMES[ending], stages(marks, ending, seconds))
 
 
 class Condition(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.dashboards import layby, overview, workload
+from deploy.files import stale, write
 
 PLACE: Final = Path(__file__).parents[1] / "helm" / "layby" / "files" / "dashboards"
 BUILDERS: Final = (overview.build, workload.build, layby.build)
@@ -29,19 +30,13 @@ def render() -> dict[Path, str]:
 
 def main() -> None:
     """Write the files, or with `--check` exit with what is wrong with them."""
-    wanted = render()
-    current = {path: path.read_text() for path in PLACE.glob("*.json")}
+    wanted, there = render(), [*PLACE.glob("*.json")]
     if "--check" in sys.argv[1:]:
-        stale = sorted(p.name for p in wanted.keys() | current if wanted.get(p) != current.get(p))
-        if stale:
-            names = ", ".join(stale)
+        if found := stale(wanted, there):
+            names = ", ".join(path.name for path in found)
             raise SystemExit(f"{names}: stale, run python -m deploy.dashboards.generate")
         return
-    for path in current.keys() - wanted.keys():
-        path.unlink()
-    PLACE.mkdir(parents=True, exist_ok=True)
-    for path, text in wanted.items():
-        path.write_text(text)
+    write(wanted, there)
     print(f"{len(wanted)} dashboards written to {PLACE}")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from deploy.dashboards.board import LAYBY, board
-from deploy.dashboards.panels import THIRD, Query, counted, graph, now, number, query
+from deploy.dashboards.panels import THIRD, Query, counted, counts, graph, now, number, query
 
 _SERVERS: Final = "and on (job, instance) layby_hold_limit"
 """The metrics of processes are everybody's: only a hold server has a limit, a controller a lead."""
@@ -100,13 +100,11 @@ def _hold_servers(made: Dashboard) -> None:
             width=THIRD,
             whole=True,
         ),
-        graph(
+        counts(
             "Refused for want of room",
             "queue-full is a hold's own bound; server-full asks for more hold servers.",
             counted("layby_hold_sheds_total", "cause"),
             width=THIRD,
-            bars=True,
-            stacked=True,
         ),
         graph(
             "Silence of hold servers",

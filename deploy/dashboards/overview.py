@@ -8,7 +8,19 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from deploy.dashboards.board import OVERVIEW, board, of_namespaces, to_workload
-from deploy.dashboards.panels import FULL, HALF, Query, counted, graph, now, number, query, table
+from deploy.dashboards.panels import (
+    FULL,
+    HALF,
+    Query,
+    counted,
+    counts,
+    graph,
+    now,
+    number,
+    quantiles,
+    query,
+    table,
+)
 
 _OF: Final = 'namespace=~"$namespace"'
 _HOLD: Final = "namespace, name"
@@ -72,12 +84,10 @@ def _numbers(made: Dashboard) -> None:
 def _requests(made: Dashboard) -> None:
     made.with_row(Row("Requests"))
     made.with_panel(
-        graph(
+        counts(
             "Requests at hold servers, by outcome",
             "Warm requests never come here. Anything but released, ready and probed wants a look.",
             counted(f"layby_hold_requests_total{{{_OF}}}", "outcome"),
-            bars=True,
-            stacked=True,
         )
     )
     bucket = f'layby_hold_duration_seconds_bucket{{{_OF}, outcome="released"}}'
@@ -85,14 +95,7 @@ def _requests(made: Dashboard) -> None:
         graph(
             "Wait of requests that were served",
             "What the first users of a sleeping workload feel. ",
-            *(
-                query(
-                    f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))",
-                    legend,
-                    exemplars=True,
-                )
-                for share, legend in ((0.5, "p50"), (0.95, "p95"))
-            ),
+            *quantiles(bucket),
             unit="s",
         )
     )
@@ -106,12 +109,10 @@ def _requests(made: Dashboard) -> None:
         )
     )
     made.with_panel(
-        graph(
+        counts(
             "Cold starts, by how they ended",
             "failed: the workload cannot start. abandoned: all had left before it was up.",
             counted(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
-            bars=True,
-            stacked=True,
         )
     )
 
@@ -188,12 +189,10 @@ def _workloads(made: Dashboard) -> None:
         )
     )
     made.with_panel(
-        graph(
+        counts(
             "Refused for want of room, by cause",
             "queue-full: more came than the hold's maxPending. server-full: add hold servers.",
             counted(f"layby_hold_sheds_total{{{_OF}}}", "cause"),
-            bars=True,
-            stacked=True,
         )
     )
 
@@ -201,12 +200,10 @@ def _workloads(made: Dashboard) -> None:
 def _dry_run(made: Dashboard) -> None:
     made.with_row(Row("Dry run: what would have been"))
     made.with_panel(
-        graph(
+        counts(
             "Requests that would have waited",
             "Of workloads with spec.dryRun; an estimate, by how long they take to start.",
             counted(f"layby_dry_run_requests_total{{{_OF}}}", "namespace"),
-            bars=True,
-            stacked=True,
         )
     )
     columns = {

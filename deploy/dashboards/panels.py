@@ -47,6 +47,18 @@ def counted(series: str, by: str, legend: str = "") -> Query:
     return query(expr, legend or f"{{{{{by}}}}}")
 
 
+def quantiles(bucket: str) -> tuple[Query, ...]:
+    """Ask for the median of a histogram and what few exceed, with traces of single values."""
+    return tuple(
+        query(
+            f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))",
+            legend,
+            exemplars=True,
+        )
+        for share, legend in ((0.5, "p50"), (0.95, "p95"))
+    )
+
+
 def now(expr: str, legend: str = "") -> Query:
     """Ask for values at the end of the time range."""
     made = Query().expr(expr).instant().datasource(METRICS)
@@ -82,6 +94,13 @@ def graph(  # noqa: PLR0913 - what one graph may differ in from another
     if links:
         panel.data_links([*links])
     return _with(panel, queries)
+
+
+def counts(
+    title: str, description: str, *queries: Query, width: int = HALF, links: Links = ()
+) -> timeseries.Panel:
+    """Draw how much of each there was at each step, one on the other."""
+    return graph(title, description, *queries, width=width, bars=True, stacked=True, links=links)
 
 
 def number(  # noqa: PLR0913 - as above

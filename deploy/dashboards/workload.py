@@ -12,9 +12,11 @@ from deploy.dashboards.panels import (
     HALF,
     Links,
     counted,
+    counts,
     graph,
     now,
     number,
+    quantiles,
     query,
     right_axis,
     timeline,
@@ -99,12 +101,10 @@ def _traffic(made: Dashboard, held: Links) -> None:
     )
     made.with_panel(right_axis(replicas, "replicas"))
     made.with_panel(
-        graph(
+        counts(
             "Requests at hold servers, by outcome",
             "expired: the start took longer than hold.timeout. hopeless: it cannot start.",
             counted(f"layby_hold_requests_total{{{_OF}}}", "outcome"),
-            bars=True,
-            stacked=True,
             links=held,
         )
     )
@@ -117,13 +117,11 @@ def _traffic(made: Dashboard, held: Links) -> None:
         )
     )
     made.with_panel(
-        graph(
+        counts(
             "Refused, and come back",
             "early: let go before their Envoy knew the endpoint. moved: another hold server ended.",
             counted(f"layby_hold_sheds_total{{{_OF}}}", "cause", "refused: {{cause}}"),
             counted(f"layby_hold_returns_total{{{_OF}}}", "cause", "came back: {{cause}}"),
-            bars=True,
-            stacked=True,
         )
     )
 
@@ -135,14 +133,7 @@ def _cold_starts(made: Dashboard, held: Links, starts: Links) -> None:
         graph(
             "Wait of requests that were served",
             "Each dot is one request: it leads to its trace.",
-            *(
-                query(
-                    f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))",
-                    legend,
-                    exemplars=True,
-                )
-                for share, legend in ((0.5, "p50"), (0.95, "p95"))
-            ),
+            *quantiles(bucket),
             unit="s",
             links=held,
         )
@@ -165,22 +156,18 @@ def _cold_starts(made: Dashboard, held: Links, starts: Links) -> None:
         )
     )
     made.with_panel(
-        graph(
+        counts(
             "Cold starts, by how they ended",
             "failed: it cannot start; `layby explain` says why. abandoned: all left before.",
             counted(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
-            bars=True,
-            stacked=True,
             links=starts,
         )
     )
     made.with_panel(
-        graph(
+        counts(
             "Wakes, by who scaled it",
             "Many: it sleeps too eagerly, raise idle.after.",
             counted(f"layby_wakes_total{{{_OF}}}", "winner"),
-            bars=True,
-            stacked=True,
         )
     )
 

@@ -16,6 +16,7 @@ from extproc.mesh.directory import Directory
 from extproc.mesh.lookout import Lookout, look
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.winner import winner
+from extproc.waiting import happens
 from feed.board import HoldName, WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
@@ -153,7 +154,7 @@ class ScaleWaker:
                     log.debug("%s/%s cannot start: %s", *key, reason)
                     self._tell(key, reason)
                 changed.clear()
-                if not await _wait(changed, LOOK_AGAIN_SECONDS):
+                if not await happens(changed, LOOK_AGAIN_SECONDS):
                     # Whoever else scales it may have taken it back to zero.
                     await self._scale(key, resource, target, replicas)
             following.cancel()
@@ -180,11 +181,3 @@ class ScaleWaker:
         if self._waiting:
             for each in self._directory().of_hold(key):
                 self._waiting.start_failed(each, reason)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

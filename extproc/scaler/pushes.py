@@ -10,6 +10,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from extproc.scaler.decision import is_pushed
+from extproc.waiting import happens
 from feed.board import HoldName, Share
 
 HEAD_START_SECONDS = 0.25
@@ -70,12 +71,12 @@ class Pushes:
             # It is asked again with each repetition: a hold server may have died in between.
             self._look(hold)
             waited_for = edge.waited_for
-            if waited_for and not said and await _rings(changed, HEAD_START_SECONDS):
+            if waited_for and not said and await happens(changed, HEAD_START_SECONDS):
                 continue
             if waited_for or said:
                 yield waited_for
             said = waited_for
-            await _rings(changed, REPEAT_SECONDS if waited_for else None)
+            await happens(changed, REPEAT_SECONDS if waited_for else None)
 
     def close(self) -> None:
         """End every follower, and whoever comes later."""
@@ -91,11 +92,3 @@ class Pushes:
 
     def _is_waited_for(self, hold: HoldName) -> bool:
         return is_pushed(self._demand.total(hold))
-
-
-async def _rings(event: asyncio.Event, seconds: float | None) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -1,12 +1,8 @@
 """What is rendered for Envoys that no istiod configures, and whether a real one takes it."""
 
-import json
 import re
-import shutil
-import subprocess
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +16,12 @@ from istio.address import TcpAddress
 from istio.gate import GateOptions
 from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Workload, bootstrap
 from local.routes import Route
+from tests.envoy.validation import NEEDS_ENVOY, validate
 
-ENVOY = shutil.which("envoy")
 ROUTER = "envoy.filters.http.router"
 MANAGER = "envoy.filters.network.http_connection_manager"
 
-pytestmark = [
-    pytest.mark.envoy,
-    pytest.mark.skipif(ENVOY is None, reason="no `envoy` on the path (the `local` extra has it)"),
-]
+pytestmark = [*NEEDS_ENVOY]
 
 
 def rendered(*arguments: str) -> Any:
@@ -36,20 +29,6 @@ def rendered(*arguments: str) -> Any:
     result = CliRunner().invoke(main, ["envoyfilter", *arguments])
     assert (0, "") == (result.exit_code, result.stderr)
     return yaml.safe_load(result.stdout)
-
-
-def validate(folder: Path, document: dict[str, Any]) -> tuple[int, str]:
-    """The exit status and the complaints of an Envoy that is shown the bootstrap."""
-    assert ENVOY is not None
-    path = folder / "envoy.json"
-    path.write_text(json.dumps(document))
-    done = subprocess.run(
-        [ENVOY, "--mode", "validate", "-c", path, "-l", "error"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stderr
 
 
 def somebodys() -> Any:

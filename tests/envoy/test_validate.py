@@ -1,8 +1,4 @@
-import json
-import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +10,9 @@ from istio.generate import GOLDEN, MESH
 from local.bootstrap import HOLD_CLUSTER, BootstrapOptions, Workload, bootstrap
 from local.config import Protocol
 from local.routes import Route
+from tests.envoy.validation import NEEDS_ENVOY, validate
 
-ENVOY = shutil.which("envoy")
-
-pytestmark = [
-    pytest.mark.envoy,
-    pytest.mark.skipif(ENVOY is None, reason="no `envoy` on the path (the `local` extra has it)"),
-]
+pytestmark = [*NEEDS_ENVOY]
 
 OPTIONS = BootstrapOptions(
     listen=TcpAddress("127.0.0.1", 8080),
@@ -55,17 +47,3 @@ def test_envoy_accepts_the_golden_gate(tmp_path):
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     manager["http_filters"][:0] = yaml.safe_load((GOLDEN / "gate.yaml").read_text())
     assert (0, "") == validate(tmp_path, document)
-
-
-def validate(folder: Path, document: dict[str, object]) -> tuple[int, str]:
-    """The exit status and the complaints of an Envoy that is shown the bootstrap."""
-    assert ENVOY is not None
-    path = folder / "envoy.json"
-    path.write_text(json.dumps(document))
-    done = subprocess.run(
-        [ENVOY, "--mode", "validate", "-c", path, "-l", "error"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stderr
