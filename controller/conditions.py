@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from controller.facts import Facts, Missing
-from controller.last_wake import last_wake
 from controller.services import Problem
 from controller.subsets import unheld_subsets
 from crds.condition import Accepted, Attached, Ready, Reason, Status, status_of
@@ -102,7 +101,7 @@ def _summed_up(
 
 
 def _running(facts: Facts) -> Judgement:
-    wake = last_wake(facts.hold.status.last_wake, facts.demand.last_wake if facts.demand else None)
+    wake = facts.last_wake
     if wake and wake.outcome is WakeOutcome.FAILED and not facts.ready_endpoints:
         return Judgement(Ready.WAKE_FAILED, "the last wake failed: see the Events of the pods")
     return Judgement(Ready.READY, "requests are held whenever the workload has no ready endpoint")

@@ -11,12 +11,14 @@ from typing import NamedTuple, TypeAlias
 from controller.conflicts import Loss
 from controller.demand import Demand
 from controller.dry_run import Rehearsal
+from controller.last_wake import last_wake
 from controller.rule import Mesh, Rule
 from controller.scaled_object import ScaledObject, Scaler
 from controller.services import Leading
 from controller.workload import Workload
 from crds.condition import Accepted, Attached
 from crds.v1alpha1 import TrafficHold
+from crds.v1alpha1.traffichold import LastWake
 
 FINALIZER = "layby.dev/wake"
 """On a TrafficHold whose requests are held, for as long as they are: its workload is woken before
@@ -95,10 +97,18 @@ class Facts:
     """Seconds since the target was last seen at zero, or since looking began."""
     sheds: int = 0
     """Requests refused for want of a place that nobody has been told of."""
+    exact_wake: LastWake | None = None
+    """The wake that the status has, as it was told, if this controller has heard it."""
     rehearsal: Rehearsal | None = None
     """What would have been until now, if that is asked for and has been asked before."""
     status_age: float = float("inf")
     """Seconds since this controller wrote the status."""
+
+    @property
+    def last_wake(self) -> LastWake | None:
+        """The latest wake, as a status has it."""
+        told = self.demand.last_wake if self.demand else None
+        return last_wake(self.hold.status.last_wake, told, self.exact_wake)
 
     @property
     def is_unreported(self) -> bool:

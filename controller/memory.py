@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from controller.demand import Demand
 from controller.dry_run import Rehearsal
+from controller.last_wake import as_read
+from crds.v1alpha1.traffichold import LastWake
 
 REFUSED_SECONDS = 60.0
 """After which a scaling that was refused is tried again: nobody tells when a role changes."""
@@ -24,6 +26,7 @@ class Memory:
 
     wrote_at: float = -math.inf
     rehearsal: Rehearsal | None = None
+    exact_wake: LastWake | None = None
     _up_since: float | None = None
     _ready_since: float | None = None
     _sheds: int | None = None
@@ -42,6 +45,11 @@ class Memory:
         """Note how many endpoints are ready; return the seconds since they were last none."""
         self._ready_since = _since(self._ready_since, endpoints, now)
         return 0.0 if self._ready_since is None else now - self._ready_since
+
+    def heard(self, told: LastWake | None, written: LastWake | None) -> None:
+        """Remember a wake as it was told, if it is the one that the status is to have."""
+        if told is not None and as_read(told) == written:
+            self.exact_wake = told
 
     def shed(self, demand: Demand | None, now: float) -> int:
         """Return how many requests were refused for want of a place, if that is to be told now.

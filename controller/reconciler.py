@@ -101,6 +101,7 @@ class HoldReconciler:
         subject = Subject(item, version, memory, workload, resource)
         facts = self._facts(item, hold, target, memory)
         made = plan(facts, _wall())
+        memory.heard(facts.demand.last_wake if facts.demand else None, facts.last_wake)
         self._rehearsed(key, facts, made, memory)
         self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
@@ -143,6 +144,7 @@ class HoldReconciler:
             scale_refused=memory.refusal(now),
             up_for=memory.seen(replicas, now),
             sheds=memory.shed(demand, now),
+            exact_wake=memory.exact_wake,
             rehearsal=memory.rehearsal,
             status_age=now - memory.wrote_at,
         )

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from controller.conditions import OF_ONE, Judgements
 from controller.dry_run import LOOK_SECONDS, Rehearsal
 from controller.facts import Facts, Missing
-from controller.last_wake import last_wake
 from crds.condition import Accepted, Condition, ConditionType, Ready, judge, merge
 from crds.v1alpha1.target import ServiceRef
 from crds.v1alpha1.traffichold import Phase, TrafficHoldStatus
@@ -65,7 +64,7 @@ def status(  # noqa: PLR0913 - all that a status tells
         phase=phase(replicas, facts.ready_endpoints, pending, idle=idle) if is_held else None,
         pending=demand.pending if demand else None,
         last_request_time=_last_request(facts, now),
-        last_wake=last_wake(current.last_wake, demand.last_wake if demand else None),
+        last_wake=facts.last_wake,
         services=services,
         dry_run=rehearsal.told() if rehearsal else current.dry_run if hold.spec.dry_run else None,
     )

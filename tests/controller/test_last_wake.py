@@ -60,3 +60,14 @@ def test_a_wake_that_was_given_up_and_became_ready_after_all_is_told_again(told,
     assert expected == ready
     assert ready == last_wake(ready, told)
     assert ready == last_wake(ready, given_up)
+
+
+def test_two_wakes_within_a_second_are_two_if_the_first_is_remembered_as_it_was_told():
+    """A status has whole seconds, and somebody asks how long the second one took."""
+    first, second = wake(0.9, 2.5), wake(3.45, 1)
+    written = last_wake(None, first)
+    assert written == last_wake(written, second)
+    assert wake(3, 1) == last_wake(written, second, first)
+    # What was told of another one is of no use.
+    assert written == last_wake(written, second, wake(-100))
+    assert written == last_wake(written, wake(1.5, 1.9), first)

@@ -1,7 +1,18 @@
 """What one controller remembers of a TrafficHold: what it says, and when it is asked again."""
 
+from datetime import UTC, datetime, timedelta
+
+from controller.last_wake import as_read
 from controller.memory import SHEDS_SECONDS, Memory
+from crds.v1alpha1.traffichold import LastWake, WakeOutcome
 from tests.controller.objects import asleep
+
+TOLD = LastWake(
+    at=datetime(2026, 1, 2, 3, 4, 5, 900_000, tzinfo=UTC),
+    duration=2.5,
+    outcome=WakeOutcome.SUCCEEDED,
+)
+OTHER = TOLD.model_copy(update={"at": TOLD.at + timedelta(seconds=3)})
 
 
 def test_refused_requests_are_told_together():
@@ -32,3 +43,13 @@ def test_an_account_that_begins_anew_is_no_refusal():
     memory.shed(asleep(sheds=70), 0.0)
     assert 0 == memory.shed(asleep(sheds=2), 1.0)
     assert 1 == memory.shed(asleep(sheds=3), 2.0)
+
+
+def test_a_wake_is_remembered_as_it_was_told_if_it_is_the_one_that_is_written():
+    """A status has whole seconds, which cannot tell two wakes in one of them apart."""
+    memory = Memory()
+    memory.heard(None, None)
+    assert memory.exact_wake is None
+    memory.heard(TOLD, as_read(TOLD))
+    memory.heard(OTHER, as_read(TOLD))
+    assert TOLD == memory.exact_wake
