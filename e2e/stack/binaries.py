@@ -16,7 +16,11 @@ from pathlib import Path
 from e2e.stack.releases import ALL, CORES, ISTIO, KEDA, TOOLS, MissingError, Tool
 
 _GO = ("go", "/usr/local/go/bin/go")
-_ISTIO_CRDS = "manifests/charts/base/files/crd-all.gen.yaml"
+ISTIO_CRDS = "crd-all.gen.yaml"
+"""Istio's custom resource definitions, as its chart has them."""
+KEDA_MANIFESTS = "keda.yaml"
+"""All that a release of KEDA applies."""
+_ISTIO_FOLDER = "manifests/charts/base/files"
 _KEDA_CONFIG = "config/default"
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "pilot-discovery")
 """What a stack runs; the others are for people and for single tests."""
@@ -54,7 +58,9 @@ def istio_crds() -> Path:
     Raises:
         MissingError: it is not in the cache, and there is no Go to fetch the module with.
     """
-    return _kept(ISTIO, Path(_ISTIO_CRDS).name, lambda module: (module / _ISTIO_CRDS).read_text())
+    return _kept(
+        ISTIO, ISTIO_CRDS, lambda module: (module / _ISTIO_FOLDER / ISTIO_CRDS).read_text()
+    )
 
 
 def keda_manifests() -> Path:
@@ -68,7 +74,7 @@ def keda_manifests() -> Path:
         command = [str(obtain("kubectl")), "kustomize", str(module / _KEDA_CONFIG)]
         return _run(command, module, capture=True)
 
-    return _kept(KEDA, "keda.yaml", render)
+    return _kept(KEDA, KEDA_MANIFESTS, render)
 
 
 def _kept(tool: Tool, name: str, make: Callable[[Path], str]) -> Path:
