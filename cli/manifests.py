@@ -1,10 +1,8 @@
 """`layby crds` and `layby envoyfilter`: what would be applied to a cluster."""
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
-from textwrap import wrap
 from typing import TYPE_CHECKING, assert_never
 
 import click
@@ -12,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from cli.examples import examples
+from cli.settings import described
 from controller.gate import gate_object
 from istio.address import TcpAddress
 from istio.mesh import MeshGate
@@ -33,20 +32,6 @@ def crds() -> None:
     folder = files("crds") / "yaml"
     for part in sorted(folder.iterdir(), key=lambda part: part.name):
         click.echo("---\n" + part.read_text(), nl=False)
-
-
-def _described() -> str:
-    """Describe the keys that can be set."""
-    lines = ["\b", "Keys, each with its default:"]
-    for name, field in MeshGate.model_fields.items():
-        lines.append(f"  {name}  [{_shown(field.get_default(call_default_factory=True))}]")
-        description = " ".join((field.description or "").split())
-        lines += wrap(description, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _options(
@@ -108,7 +93,7 @@ _PLACES = """\
         "layby envoyfilter --format envoy-gateway --gateway eg --listener http --listener https",
     )
     + "\n\n"
-    + _described(),
+    + "\n".join(["\b", "Keys, each with its default if it has one:", *described(MeshGate)]),
 )
 @click.option(
     "--format",

@@ -22,6 +22,11 @@ from kube.errors import TIMEOUT, unreachable
 from kube.request import Request
 
 CONNECT_SECONDS = 10.0
+NOWHERE = (
+    "no API server to ask: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod."
+    " Name a kubeconfig file by KUBECONFIG, or by --kubeconfig if the command has it; or run in a"
+    " pod with a service account"
+)
 KEEPALIVE = {
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
@@ -182,16 +187,22 @@ def _as_config_error() -> Iterator[None]:
 
 
 def _kubeconfig(given: Path | None) -> str | None:
+    """Return the file or files to read; None if the pod's service account is to be used."""
     if given:
         if not given.is_file():
             raise ConfigError(f"{given}: no such file")
         return str(given)
     if named := os.environ.get("KUBECONFIG"):
+        files = [Path(each).expanduser() for each in named.split(os.pathsep) if each]
+        if not any(file.exists() for file in files):
+            raise ConfigError(f"KUBECONFIG: no such file: {named}")
         return named
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         return None
     home = Path.home() / ".kube" / "config"
-    return str(home) if home.is_file() else None
+    if not home.is_file():
+        raise ConfigError(NOWHERE)
+    return str(home)
 
 
 async def _load(configuration: Configuration, file: str, context: str | None) -> None:

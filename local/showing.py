@@ -91,6 +91,7 @@ def _why(life: Life, demand: Demand, now: float, after: float) -> tuple[str, str
 
 def _wake(start: ColdStart, now: float) -> Wake:
     seconds = (now if start.ended is None else start.ended) - start.began
-    # Nobody has to be asked for a replica here.
-    marks = [(mark, at - start.began) for mark, at in start.marks() if mark is not Mark.SCALED]
-    return replace(Wake.of(start.at, marks, start.ending, seconds), reason=start.reason)
+    marks = [(mark, at - start.began) for mark, at in start.marks()]
+    # A process is started; nothing is scaled or scheduled before.
+    wake = Wake.of(start.at, marks, start.ending, seconds, first=Mark.STARTED)
+    return replace(wake, reason=start.reason)

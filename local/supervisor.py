@@ -17,7 +17,7 @@ from local.guard import Guard
 from local.process import Process, StartFailure
 from local.routes import cluster_name
 from local.xds import EndpointDiscovery
-from telemetry.cold_start import Mark, Winner
+from telemetry.cold_start import Mark
 from telemetry.cold_starts import ColdStarts
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Supervisor:
 
     def wake(self) -> None:
         """Somebody waits: start, or if about to stop, do not."""
-        self._cold_starts.begin(self._hold)
+        self._cold_starts.begin(self._hold, is_process=True)
         self._wanted.set()
 
     async def run(self, hold: HoldServer) -> None:
@@ -87,7 +87,6 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.phase = Phase.WAKING
-        self._cold_starts.scaled(self._hold, Winner.LAYBY, 1)
         process = Process(self.config, self._guard)
         try:
             await process.start(lambda: self._cold_starts.mark(self._hold, Mark.STARTED))

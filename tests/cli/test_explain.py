@@ -1,9 +1,12 @@
-"""What `layby explain` says that is not asked of a cluster."""
+"""What `layby explain` says, of a cluster in memory."""
 
 from datetime import UTC, datetime
 
-from cli.explain import rehearsed
+from cli.explain import _chain, rehearsed
+from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
+from tests.controller.cluster import Cluster
+from tests.controller.objects import deployment, hold
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -22,3 +25,13 @@ def test_a_dry_run_says_what_would_have_been():
 def test_a_dry_run_that_has_only_begun_says_so():
     """Zeros would look like a finding."""
     assert "dry run: nothing is known yet" == rehearsed(None)
+
+
+async def test_what_no_controller_has_looked_at_may_be_in_a_namespace_that_none_watches():
+    """Nobody but the one who has installed it knows which namespaces those are."""
+    cluster = Cluster()
+    cluster.have(deployment(), hold())
+    *found, broken = [link async for link in _chain(cluster.kube, TrafficHold.parse(hold()))][:2]
+    assert all(link.holds for link in found)
+    assert (False, "no controller has looked at it") == broken[:2]
+    assert "watchNamespaces, whether shop is among them" in broken.advice

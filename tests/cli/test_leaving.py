@@ -16,6 +16,7 @@ from tests.controller.cluster import Cluster
 from tests.controller.objects import deployment
 
 GATE = Key("istio-system", "layby")
+POLICY = objects.policy()
 
 
 @pytest.fixture
@@ -69,10 +70,23 @@ async def test_one_that_cannot_be_woken_keeps_no_other_from_it(cluster, leaving,
     assert any(line.startswith("shop/gone: NotFound") for line in said)
 
 
-async def test_another_namespace_is_left_alone(cluster, leaving):
-    cluster.have(deployment("cart", replicas=0), hold("cart"))
-    assert 0 == await leaving.wake("other")
+@pytest.mark.looptime
+async def test_other_namespaces_are_left_alone(cluster, said):
+    """And what is of the whole cluster: no role of namespaces allows it, and nobody serves it."""
+    cluster.have(deployment("cart", replicas=0), hold("cart"), phase(hold("web"), "Zero"), POLICY)
+    others = Leaving(cluster.kube, said.append, {"till", "web"})
+    assert 0 == await others.wake()
+    assert [] == await others.wait(5)
+    assert [] == await others.delete(5)
     assert 0 == replicas(cluster, "cart")
+    assert cluster.find(TRAFFIC_HOLDS, "cart")
+    assert cluster.find(HOLD_POLICIES, "all", "")
+    assert {True} == {"/namespaces/" in request.path for request in cluster.asked}
+    own = Leaving(cluster.kube, said.append, {"shop", "till"})
+    assert 1 == await own.wake(), "there is no target for one of them"
+    assert 1 == replicas(cluster, "cart")
+    assert [] == await own.delete(5)
+    assert [] == cluster.names(TRAFFIC_HOLDS)
 
 
 async def test_a_cluster_without_the_definitions_is_left_already(leaving):
@@ -107,19 +121,13 @@ async def test_what_is_not_up_in_time_is_named_with_what_the_controller_says(clu
 @pytest.mark.looptime
 async def test_policies_go_before_what_they_make_and_the_gate_goes_last(cluster, leaving, said):
     """A policy would make its TrafficHolds again, and the controller puts the gate back for one."""
-    policy = {
-        "apiVersion": "layby.dev/v1alpha1",
-        "kind": "HoldPolicy",
-        "metadata": {"name": "all", "uid": "1"},
-        "spec": {"namespaceSelector": {}, "selector": {}},
-    }
     filters = {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
         "metadata": {"name": "layby", "namespace": "istio-system", "uid": "2"},
         "spec": {},
     }
-    cluster.have(policy, hold("cart"), hold("web"), filters)
+    cluster.have(POLICY, hold("cart"), hold("web"), filters)
     assert [] == await leaving.delete(5)
     paths = [each.path for each in cluster.asked if each.verb == "delete"]
     assert HOLD_POLICIES.path_of(Key("", "all")) == paths[0]
@@ -158,6 +166,11 @@ async def test_a_workload_is_put_to_sleep_and_a_kind_without_scale_is_not(cluste
         (("wake", "cart", "--all"), "give the name of a TrafficHold, or --all"),
         (("wake", "cart", "-A"), "--all-namespaces goes with --all"),
         (("leave",), "Delete all HoldPolicies and TrafficHolds of this cluster? [y/N]"),
+        (
+            ("leave", "--watch-namespaces", "till,shop"),
+            "Delete all TrafficHolds in shop, till? [y/N]",
+        ),
+        (("leave", "--watch-namespaces", "Shop"), "'Shop' is not the name of a namespace"),
     ],
 )
 def test_nothing_is_done_to_a_cluster_by_half_a_command(arguments, said):

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from cli.service import serve
 from cli.settings import variables
+from controller.settings import Settings as ControllerSettings
 from telemetry.settings import OtelSettings
 
 
@@ -82,6 +83,19 @@ def test_a_port_that_is_taken_is_told_in_one_line(monkeypatch):
             serve("layby-test", Settings, never)
 
 
-def test_variables_are_told_with_their_defaults():
-    """As a person would set them."""
-    assert "OTEL_METRICS_EXPORTER  ['prometheus']" in variables(OtelSettings)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "LAYBY_CONTROLLER_GATE_ATTACH  all|gateways|sidecars  [all]",
+        "LAYBY_CONTROLLER_GATE_SELECTOR  [{}]",
+        "LAYBY_CONTROLLER_GATE_REVISION",
+        "LAYBY_CONTROLLER_CHANCES  [3]",
+        "LAYBY_CONTROLLER_NOT_READY_ENDPOINTS  [true]",
+        "LAYBY_CONTROLLER_ISTIOD_TOKEN",
+        "OTEL_METRICS_EXPORTER  otlp|prometheus|none  [prometheus]",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL  grpc|http/protobuf",
+    ],
+)
+def test_variables_are_told_with_what_to_choose_from_and_their_defaults(line):
+    """As a person would set them, be the type what it may."""
+    assert f"  {line}" in variables(ControllerSettings, OtelSettings).splitlines()

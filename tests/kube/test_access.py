@@ -136,8 +136,18 @@ async def test_an_unusable_file_is_a_configuration_error(tmp_path, content, mess
 
 
 async def test_nothing_to_go_by_is_a_configuration_error():
-    """On a machine without a cluster."""
-    with pytest.raises(ConfigError):
+    """On a machine without a cluster; each of the ways out is named."""
+    with pytest.raises(ConfigError) as caught:
+        await Connection.open(user_agent="x")
+    for way in ("KUBECONFIG", "~/.kube/config", "--kubeconfig", "pod"):
+        assert way in str(caught.value)
+
+
+async def test_a_variable_that_leads_nowhere_is_named(monkeypatch, tmp_path):
+    """A typo there must not look like a file that is broken."""
+    named = f"{tmp_path}/a{os.pathsep}{tmp_path}/b"
+    monkeypatch.setenv("KUBECONFIG", named)
+    with pytest.raises(ConfigError, match=f"^KUBECONFIG: no such file: {named}$"):
         await Connection.open(user_agent="x")
 
 

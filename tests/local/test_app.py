@@ -1,11 +1,15 @@
-"""What a local mesh finds wrong before it starts anything."""
+"""A local mesh that is not run: what it finds wrong before, and what it tells of a wake."""
 
 import asyncio
+import logging
+import re
+import time
 from pathlib import Path
 
 import pytest
 
-from local.app import LocalMesh
+from extproc.core.workload import WorkloadKey
+from local.app import NAMESPACE, LocalMesh
 from local.config import LocalConfig
 
 CONFIG = LocalConfig.model_validate({"workloads": [{"name": "shop", "command": "true"}]})
@@ -24,3 +28,14 @@ async def test_folder_that_no_socket_can_be_in_is_named(folder: str, expected: s
 
     with pytest.raises(OSError, match=expected):
         await mesh.run(asyncio.Event(), asyncio.Event())
+
+
+async def test_a_wake_is_told_without_a_word_of_scaling(tmp_path: Path, caplog):
+    """There are no replicas here that anybody could have asked for."""
+    caplog.set_level(logging.INFO, logger="telemetry")
+    mesh = LocalMesh(CONFIG, tmp_path)
+    mesh.wake(WorkloadKey(NAMESPACE, "shop"))
+    mesh.cold_starts.released((NAMESPACE, "shop"), time.monotonic())
+
+    [line] = caplog.messages
+    assert re.fullmatch(r"local/shop woke in \d\.\d\d s \(eds \d\.\d\d\)", line)
