@@ -6,7 +6,8 @@ came between. Must not know HTTP, nor what is shown.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from page.render import Renderer, Rendering
@@ -61,8 +62,8 @@ class Live:
                 self._latest = None
             made, self._made = self._made, asyncio.Event()
             made.set()
-            if not self.viewers:
-                self._wanted.clear()
+            # Those who look on want the next one as soon as they have sent this one.
+            self._wanted.clear()
             await asyncio.sleep(self._tick)
 
     async def latest(self) -> Rendering:
@@ -71,30 +72,36 @@ class Live:
         Raises:
             UnavailableError: there is nothing to show.
         """
-        if self._latest is not None and _now() - self._made_at < self._tick:
+        fresh = _now() - self._made_at < self._tick
+        if self._latest is not None and fresh and not self._closed:
             return self._latest
         return await self._next()
 
+    @contextmanager
+    def viewer(self) -> Iterator[None]:
+        """Count one more who looks on, from this moment until the end of the block."""
+        self.viewers += 1
+        try:
+            yield
+        finally:
+            self.viewers -= 1
+
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """Look on: yield the page at once, and whenever it is another; sometimes a heartbeat.
+        """Yield the page at once, and whenever it is another; sometimes a heartbeat.
 
         Raises:
             UnavailableError: there is nothing to show.
         """
-        self.viewers += 1
-        try:
-            seen, said_at = (await self.latest()).event, _now()
-            yield seen
-            while True:
-                latest = (await self._next()).event
-                if latest is not seen:
-                    seen, said_at = latest, _now()
-                    yield seen
-                elif _now() - said_at >= HEARTBEAT_SECONDS:
-                    yield HEARTBEAT
-                    said_at = _now()
-        finally:
-            self.viewers -= 1
+        seen, said_at = (await self.latest()).event, _now()
+        yield seen
+        while True:
+            latest = (await self._next()).event
+            if latest is not seen:
+                seen, said_at = latest, _now()
+                yield seen
+            elif _now() - said_at >= HEARTBEAT_SECONDS:
+                yield HEARTBEAT
+                said_at = _now()
 
     def close(self) -> None:
         """Have everybody who waits come to an end."""

@@ -94,7 +94,9 @@ def _app(live: Live, ready: Callable[[], bool], *, only_here: bool) -> web.Appli
     async def look_on(request: web.Request) -> web.StreamResponse:
         if live.viewers >= MOST_VIEWERS:
             return web.Response(status=503, text="too many look on already\n")
-        return await _stream(live, request)
+        # Before anything is awaited: many who come at once are to see one another.
+        with live.viewer():
+            return await _stream(live, request)
 
     app = web.Application(middlewares=[guarded])
     app.on_response_prepare.append(_add_headers)

@@ -59,7 +59,10 @@ _STAGES = {
 
 
 def stages(
-    marks: Iterable[tuple[Mark, float]], ending: Ending | None, seconds: float
+    marks: Iterable[tuple[Mark, float]],
+    ending: Ending | None,
+    seconds: float,
+    first: Mark = Mark.SCALED,
 ) -> tuple[Stage, ...]:
     """Return the stages of a wake that has taken so long.
 
@@ -68,9 +71,10 @@ def stages(
             the next stage includes what it would have ended.
         ending: how it ended; unless well, it ended in the stage after the last mark.
         seconds: from its beginning to its end, or until now.
+        first: what ends the first stage that there is here.
     """
     found: list[Stage] = []
-    began, left = 0.0, list(_STAGES)
+    began, left = 0.0, list(_STAGES)[list(_STAGES).index(first) :]
     for mark, at in marks:
         found.append(Stage(_STAGES[mark], began, at))
         began, left = at, left[left.index(mark) + 1 :]
@@ -109,10 +113,15 @@ class Wake:
 
     @classmethod
     def of(
-        cls, at: float, marks: Iterable[tuple[Mark, float]], ending: Ending | None, seconds: float
+        cls,
+        at: float,
+        marks: Iterable[tuple[Mark, float]],
+        ending: Ending | None,
+        seconds: float,
+        first: Mark = Mark.SCALED,
     ) -> Self:
         """Describe a cold start; see `stages`."""
-        return cls(at, seconds, _OUTCOMES[ending], stages(marks, ending, seconds))
+        return cls(at, seconds, _OUTCOMES[ending], stages(marks, ending, seconds, first))
 
 
 class Condition(NamedTuple):

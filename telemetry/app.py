@@ -17,6 +17,7 @@ from telemetry.clock import Clock
 from telemetry.cold_starts import ColdStarts
 from telemetry.control import ControlRecorder
 from telemetry.holds import HoldRecorder, HoldTracing
+from telemetry.metric import Metric
 from telemetry.otlp import Source, metric_exporter, metrics_data, resource, span_exporter
 from telemetry.push import Push
 from telemetry.serving import serve
@@ -46,12 +47,21 @@ class Telemetry:
         )
         self.control = ControlRecorder(self.store, clock.now)
         self._known: Callable[[], Iterable[HoldName]] | None = None
+        self._from_zero: Iterable[Metric] = ()
+        self._begun: set[HoldName] = set()
         if tracing is not None:
             self.store.watch(SPANS, tracing.account)
 
-    def only(self, known: Callable[[], Iterable[HoldName]]) -> None:
-        """Say which TrafficHolds there are: what is told of others is forgotten."""
-        self._known = known
+    def only(
+        self, known: Callable[[], Iterable[HoldName]], from_zero: Iterable[Metric] = ()
+    ) -> None:
+        """Say which TrafficHolds there are: what is told of others is forgotten.
+
+        Args:
+            known: their names now.
+            from_zero: what begins at 0 for each of them, before anything has happened.
+        """
+        self._known, self._from_zero = known, from_zero
 
     def read(self) -> list[Reading]:
         """All metrics now."""
@@ -59,6 +69,10 @@ class Telemetry:
             holds = {(namespace, name) for namespace, name in self._known()}
             for each in (self.store, self.cold_starts, self.control):
                 each.retain(holds)
+            for hold in holds - self._begun:
+                for metric in self._from_zero:
+                    self.store.begin(metric, hold)
+            self._begun = holds
         return self.store.read()
 
 

@@ -64,6 +64,8 @@ class ColdStart:
     began: float
     at: float = 0.0
     """When it began, in seconds since the epoch."""
+    is_process: bool = False
+    """Whether a process is started, by us; there are no replicas that anybody could ask for."""
     winner: Winner | None = None
     replicas: int = 0
     ended: float | None = None

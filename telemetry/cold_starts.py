@@ -42,12 +42,17 @@ class ColdStarts:
     def __repr__(self) -> str:
         return f"<ColdStarts {len(self._open)} open>"
 
-    def begin(self, hold: HoldName) -> None:
-        """Somebody waits for a workload that is not up. It begins once, until it has ended."""
+    def begin(self, hold: HoldName, *, is_process: bool = False) -> None:
+        """Somebody waits for a workload that is not up. It begins once, until it has ended.
+
+        A workload that is a process of ours is started, and never scaled.
+        """
         if hold in self._open:
             return
         began = self._clock.now()
-        start = ColdStart(hold, began, self._clock.nanoseconds(began) / 1e9)
+        start = ColdStart(hold, began, self._clock.nanoseconds(began) / 1e9, is_process)
+        if is_process:
+            self._store.add(WAKES, (*hold, Winner.LAYBY))
         span = None
         if self._tracer is not None:
             span = cold_start_span.begin(start, self._tracer, self._clock)
@@ -148,12 +153,11 @@ def _say(start: ColdStart, seconds: float) -> None:
     """Write the line that there is for each wake."""
     parts = ", ".join(f"{name} {ended - began:.2f}" for name, began, ended in start.stages())
     extra = trace_ids(start.trace_id, start.span_id)
-    who = start.winner or "nobody"
+    scaled = "" if start.is_process else f"; scaled by {start.winner or 'nobody'}"
+    told = (*start.hold, seconds, scaled, parts)
     if start.ending is Ending.FAILED:
         log.warning("%s/%s cannot start: %s", *start.hold, start.reason, extra=extra)
     elif start.ending is Ending.ABANDONED:
-        told = (*start.hold, seconds, who, parts)
-        log.info("%s/%s: nobody waits after %.2f s; scaled by %s (%s)", *told, extra=extra)
+        log.info("%s/%s: nobody waits after %.2f s%s (%s)", *told, extra=extra)
     else:
-        told = (*start.hold, seconds, who, parts)
-        log.info("%s/%s woke in %.2f s; scaled by %s (%s)", *told, extra=extra)
+        log.info("%s/%s woke in %.2f s%s (%s)", *told, extra=extra)

@@ -70,6 +70,7 @@ class ControlRecorder:
 
     def timed(self, queue: str, work: Work[K]) -> Work[K]:
         """Do `work`, and say how long each turn takes."""
+        self._store.begin(RECONCILE, (queue,))
 
         async def look(key: K) -> float | None:
             began, result = self._now(), "error"

@@ -26,6 +26,10 @@ of its own to what it scrapes, as it does for a PodMonitor, set `honorLabels: tr
 most as many series of a metric as TrafficHolds times the values of its last label (for histograms,
 times the buckets), and those of a TrafficHold that is deleted go with it.
 
+What is counted of a TrafficHold is there at 0 as soon as the TrafficHold is known, so that
+Prometheus sees the first event too. Two things come with their first event: what would have been
+(`dry_run`), and histograms, which would be most of what there is.
+
 Histograms carry exemplars, if traces are on and OpenMetrics is asked for: start Prometheus with
 `--enable-feature=exemplar-storage`.
 """

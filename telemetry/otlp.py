@@ -117,16 +117,19 @@ def _metric(reading: Reading, began: int, now: int) -> OtelMetric:
 def _spread(
     metric: Metric, labels: Labels, distribution: Distribution, began: int, now: int
 ) -> HistogramDataPoint:
+    count = sum(distribution.counts)
+    # Of nothing there is neither a least nor a most, and the wire format can do without.
+    least, most = (distribution.least, distribution.most) if count else (None, None)
     return HistogramDataPoint(
         attributes=_named(metric, labels),
         start_time_unix_nano=began,
         time_unix_nano=now,
-        count=sum(distribution.counts),
+        count=count,
         sum=distribution.sum,
         bucket_counts=distribution.counts,
         explicit_bounds=metric.buckets,
-        min=distribution.least,
-        max=distribution.most,
+        min=least,  # type: ignore[arg-type]  # see above
+        max=most,  # type: ignore[arg-type]
         exemplars=[_exemplar(each) for each in distribution.exemplars.values()],
     )
 

@@ -7,6 +7,7 @@ thread alone; a reading is whole, and may be taken to any other.
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from math import inf
 from typing import NamedTuple, TypeVar
 
@@ -71,6 +72,18 @@ class Store:
         self._distributions: dict[Metric, dict[Labels, Distribution]] = self._series(Kind.HISTOGRAM)
         self._watches: dict[Metric, list[Watch]] = {metric: [] for metric in self._metrics}
 
+    def begin(self, metric: Metric, labels: Labels = ()) -> None:
+        """Have every series whose first labels are these, at 0 unless it is there already.
+
+        What Prometheus sees of a series first is where it counts from: one that comes with its
+        first event has had none, for all that `rate` and `increase` know.
+        """
+        for rest in product(*(label.values for label in metric.labels[len(labels) :])):
+            if metric.kind is Kind.HISTOGRAM:
+                self._distribution(metric, (*labels, *rest))
+            else:
+                self._values[metric].setdefault((*labels, *rest), 0.0)
+
     def add(self, metric: Metric, labels: Labels = (), amount: float = 1.0) -> float:
         """Count; return the new value."""
         values = self._values[metric]
@@ -93,10 +106,7 @@ class Store:
         self, metric: Metric, labels: Labels, value: float, exemplar: Exemplar | None = None
     ) -> None:
         """Put a value into a histogram."""
-        series = self._distributions[metric]
-        distribution = series.get(labels)
-        if distribution is None:
-            distribution = series[labels] = Distribution([0] * (len(metric.buckets) + 1))
+        distribution = self._distribution(metric, labels)
         bucket = bisect_left(metric.buckets, value)
         distribution.counts[bucket] += 1
         distribution.sum += value
@@ -132,6 +142,13 @@ class Store:
 
     def _series(self, *kinds: Kind) -> dict[Metric, dict[Labels, V]]:
         return {metric: {} for metric in self._metrics if metric.kind in kinds}
+
+    def _distribution(self, metric: Metric, labels: Labels) -> Distribution:
+        series = self._distributions[metric]
+        distribution = series.get(labels)
+        if distribution is None:
+            distribution = series[labels] = Distribution([0] * (len(metric.buckets) + 1))
+        return distribution
 
     def _read(self, metric: Metric) -> Reading:
         values = dict(self._values.get(metric, {}))

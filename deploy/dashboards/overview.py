@@ -15,6 +15,7 @@ from deploy.dashboards.panels import (
     counted,
     counts,
     graph,
+    grown,
     now,
     number,
     quantiles,
@@ -112,7 +113,10 @@ def _requests(made: Dashboard) -> None:
         counts(
             "Cold starts, by how they ended",
             "failed: the workload cannot start. abandoned: all had left before it was up.",
-            counted(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
+            query(
+                f"sum by (outcome) ({grown(f'layby_cold_start_duration_seconds_count{{{_OF}}}')})",
+                "{{outcome}}",
+            ),
         )
     )
 
@@ -138,10 +142,8 @@ def _workloads(made: Dashboard) -> None:
             whole=True,
         )
     )
-    wait = (
-        f"histogram_quantile(0.95, sum by ({_HOLD}, le) (increase("
-        f'layby_hold_duration_seconds_bucket{{{_OF}, outcome="released"}}[$__range])))'
-    )
+    bucket = f'layby_hold_duration_seconds_bucket{{{_OF}, outcome="released"}}'
+    wait = f"histogram_quantile(0.95, sum by ({_HOLD}, le) ({grown(bucket, '$__range')}))"
     columns = {
         "Replicas": (now(f"max by ({_HOLD}) (layby_replicas{{{_OF}}})"), "short"),
         "Waiting": (now(f"sum by ({_HOLD}) (layby_hold_parked{{{_OF}}})"), "short"),
@@ -203,7 +205,10 @@ def _dry_run(made: Dashboard) -> None:
         counts(
             "Requests that would have waited",
             "Of workloads with spec.dryRun; an estimate, by how long they take to start.",
-            counted(f"layby_dry_run_requests_total{{{_OF}}}", "namespace"),
+            query(
+                f"sum by (namespace) ({grown(f'layby_dry_run_requests_total{{{_OF}}}')})",
+                "{{namespace}}",
+            ),
         )
     )
     columns = {
@@ -225,4 +230,4 @@ def _dry_run(made: Dashboard) -> None:
 
 
 def _within(counter: str) -> Query:
-    return now(f"sum by ({_HOLD}) (increase({counter}{{{_OF}}}[$__range]))")
+    return now(f"sum by ({_HOLD}) ({grown(f'{counter}{{{_OF}}}', '$__range')})")

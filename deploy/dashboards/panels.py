@@ -47,11 +47,21 @@ def counted(series: str, by: str, legend: str = "") -> Query:
     return query(expr, legend or f"{{{{{by}}}}}")
 
 
+def grown(series: str, over: str = "$__rate_interval") -> str:
+    """Say in PromQL how much something has grown that is not there before its first event.
+
+    `increase` does not count that one. What was not there before, nor in the hour before that, has
+    grown by all that it is.
+    """
+    born = f"{series} unless last_over_time({series}[1h] offset {over})"
+    return f"(({born}) or increase({series}[{over}]))"
+
+
 def quantiles(bucket: str) -> tuple[Query, ...]:
     """Ask for the median of a histogram and what few exceed, with traces of single values."""
     return tuple(
         query(
-            f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))",
+            f"histogram_quantile({share}, sum by (le) ({grown(bucket)}))",
             legend,
             exemplars=True,
         )

@@ -14,6 +14,7 @@ from deploy.dashboards.panels import (
     counted,
     counts,
     graph,
+    grown,
     now,
     number,
     quantiles,
@@ -145,8 +146,8 @@ def _cold_starts(made: Dashboard, held: Links, starts: Links) -> None:
             "The average of each. schedule: room on the nodes. start: images. readiness: the"
             " application. eds: istiod and Envoy.",
             query(
-                f"sum by (stage) (rate({stage}_sum{{{_OF}}}[$__rate_interval]))"
-                f" / sum by (stage) (rate({stage}_count{{{_OF}}}[$__rate_interval]))",
+                f"sum by (stage) ({grown(f'{stage}_sum{{{_OF}}}')})"
+                f" / sum by (stage) ({grown(f'{stage}_count{{{_OF}}}')})",
                 "{{stage}}",
             ),
             unit="s",
@@ -159,7 +160,10 @@ def _cold_starts(made: Dashboard, held: Links, starts: Links) -> None:
         counts(
             "Cold starts, by how they ended",
             "failed: it cannot start; `layby explain` says why. abandoned: all left before.",
-            counted(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
+            query(
+                f"sum by (outcome) ({grown(f'layby_cold_start_duration_seconds_count{{{_OF}}}')})",
+                "{{outcome}}",
+            ),
             links=starts,
         )
     )

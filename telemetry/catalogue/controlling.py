@@ -189,7 +189,8 @@ FEED_AGE = Metric(
     description="Since the hold server that has been silent longest was heard.",
     when_it_moves=(
         "Above 5 s nobody is put to sleep, for that hold server may know of a request: is it up, "
-        "and can it be reached on its port? Infinite: it has not been heard at all."
+        "can it be reached on its port, and does it take the token (its log says so)? Infinite: it "
+        "has not been heard at all."
     ),
     process=Process.BOTH,
 )
@@ -217,3 +218,6 @@ SPANS = Metric(
     process=Process.BOTH,
     labels=(Label("result", "What became of them.", ("made", "sent", "failed")),),
 )
+FROM_ZERO: Final = (SLEEPS,)
+"""What is 0 for a TrafficHold to which nothing has happened yet. What would have been is told only
+of those with `spec.dryRun`."""

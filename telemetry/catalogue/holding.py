@@ -195,3 +195,6 @@ DEMAND_AGE = Metric(
     process=Process.HOLD_SERVER,
     labels=HOLD,
 )
+FROM_ZERO: Final = (REQUESTS, SHEDS, RETURNS, WAKES)
+"""What is 0 for a TrafficHold to which nothing has happened yet. Not histograms: each series of one
+is sixteen, and they would be most of what there is."""

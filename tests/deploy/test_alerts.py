@@ -1,8 +1,6 @@
 """The alerts: as Prometheus reads them, each tried, each with a runbook."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,21 +19,6 @@ ALERTS = {
     for group in yaml.safe_load(RULES.read_text())["groups"]
     for rule in group["rules"]
 }
-
-
-@pytest.fixture
-def promtool():
-    """Run promtool; return what it says."""
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("no promtool: Debian's package `prometheus` has it")
-
-    def run(*words):
-        done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
-        assert not done.returncode, done.stdout + done.stderr
-        return done.stdout
-
-    return run
 
 
 def test_prometheus_takes_the_rules(promtool):

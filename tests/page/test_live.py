@@ -60,20 +60,21 @@ async def test_many_share_one_rendering():
 
 
 async def test_a_change_is_told_to_everybody_and_no_change_to_nobody():
-    async with scene() as made, aclosing(made.live.events()) as one:
-        async with aclosing(made.live.events()) as other:
-            assert b">0</td>" in await anext(one)
-            await anext(other)
-            done = made.live.renderings
-            waiting = asyncio.create_task(anext(one))
-            while made.live.renderings < done + 3:
-                await asyncio.sleep(0)
-            assert not waiting.done(), "it is the same"
-            made.parked = 7
-            assert b">7</td>" in await waiting
-            assert b">7</td>" in await changed(other)
-            assert 2 == made.live.viewers
-        assert 1 == made.live.viewers
+    async with (
+        scene() as made,
+        aclosing(made.live.events()) as one,
+        aclosing(made.live.events()) as other,
+    ):
+        assert b">0</td>" in await anext(one)
+        await anext(other)
+        done = made.live.renderings
+        waiting = asyncio.create_task(anext(one))
+        while made.live.renderings < done + 3:
+            await asyncio.sleep(0)
+        assert not waiting.done(), "it is the same"
+        made.parked = 7
+        assert b">7</td>" in await waiting
+        assert b">7</td>" in await changed(other)
 
 
 async def test_a_slow_viewer_gets_the_latest_and_not_all_that_it_missed():
@@ -105,6 +106,28 @@ async def test_a_quiet_page_has_a_heartbeat(monkeypatch):
         )
 
 
+async def test_nothing_is_rendered_for_a_viewer_that_takes_its_time():
+    """It will ask when it has sent what it has."""
+    async with scene() as made, aclosing(made.live.events()) as slow:
+        with made.live.viewer():
+            await anext(slow)
+            await asyncio.sleep(0.05)
+            assert 1 == made.live.renderings
+
+
+def test_a_viewer_gives_its_place_back_however_it_ends():
+    live = Scene().live
+
+    def look_on():
+        with live.viewer():
+            assert 1 == live.viewers
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        look_on()
+    assert 0 == live.viewers
+
+
 async def test_what_cannot_be_rendered_harms_nobody_else(caplog):
     """Whoever serves the page must not end with it, and it comes back."""
     async with scene() as made:
@@ -125,7 +148,6 @@ async def test_closing_ends_every_wait():
         made.live.close()
         with pytest.raises(UnavailableError):
             await waiting
-        assert 0 == made.live.viewers
         await asyncio.sleep(0.02)
         with pytest.raises(UnavailableError):
             await made.live.latest()

@@ -1,11 +1,14 @@
 """The page over HTTP."""
 
 import asyncio
+import itertools
 import json
 import socket
+from collections import Counter
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from local.address import free_port
 from page import serving
@@ -129,6 +132,52 @@ async def test_viewers_are_bounded(client, monkeypatch):
         await event(stream)
         async with client.get(f"http://127.0.0.1:{port}/live") as other:
             assert 503 == other.status
+
+
+async def test_viewers_that_come_at_once_are_bounded(client, eventually, monkeypatch):
+    """A page that was left open in many tabs comes back in all of them after a restart.
+
+    What `prepare` awaits is aiohttp's affair: here, that all of them have come.
+    """
+    most, crowd = 3, 30
+    prepare, answers, all_here = web.StreamResponse.prepare, itertools.count(1), asyncio.Event()
+
+    async def together(response, request):
+        if next(answers) == crowd:
+            all_here.set()
+        await all_here.wait()
+        return await prepare(response, request)
+
+    monkeypatch.setattr(web.StreamResponse, "prepare", together)
+    monkeypatch.setattr(serving, "MOST_VIEWERS", most)
+    lives = spied(monkeypatch)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        serve("127.0.0.1", 0, look) as port,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        url = f"http://127.0.0.1:{port}/live"
+        streams = await asyncio.gather(*(session.get(url) for _ in range(crowd)))
+        assert Counter({503: crowd - most, 200: most}) == Counter(s.status for s in streams)
+        for stream in streams:
+            stream.close()
+        await eventually(lambda: lives[0].viewers == 0)
+        async with client.get(url) as later:
+            assert 200 == later.status
+
+
+async def test_a_viewer_that_is_told_of_nothing_gives_its_place_back(client, monkeypatch):
+    monkeypatch.setattr(serving, "MOST_VIEWERS", 1)
+    lives = spied(monkeypatch)
+
+    def broken():
+        raise RuntimeError("broken")
+
+    async with serve("127.0.0.1", 0, broken) as port:
+        for _ in range(2):
+            async with client.get(f"http://127.0.0.1:{port}/live") as stream:
+                assert (200, b"") == (stream.status, await stream.read())
+    assert 0 == lives[0].viewers
 
 
 async def test_a_viewer_that_takes_nothing_is_cut_and_does_not_grow_memory(eventually, monkeypatch):

@@ -13,9 +13,9 @@ from extproc.core.backend import Ticket
 from extproc.core.outcome import Outcome, Verdict
 from extproc.core.workload import Chance
 from telemetry import app
-from telemetry.app import telemetry
+from telemetry.app import Telemetry, telemetry
 from telemetry.catalogue.controlling import ZERO_TIME
-from telemetry.catalogue.holding import REQUESTS
+from telemetry.catalogue.holding import FROM_ZERO, REQUESTS
 from telemetry.cold_start import Mark, Winner
 from telemetry.settings import OtelSettings, TraceSettings
 from tests.telemetry.receivers import over_grpc, over_http
@@ -121,6 +121,26 @@ async def test_a_collector_that_is_silent_does_not_keep_the_process(monkeypatch,
             began = loop.time()
         assert loop.time() - began < 2.0
     assert "the last of the telemetry could not be sent" in caplog.messages
+
+
+async def test_what_may_happen_to_a_workload_is_0_from_when_it_is_known_until_it_is_gone():
+    """Or Prometheus would not know of the first: it counts from what it sees first."""
+    reports, known = Telemetry(None, TraceSettings()), {HOLD}
+    reports.only(lambda: known, FROM_ZERO)
+
+    def requests():
+        [values] = [each.values for each in reports.read() if each.metric is REQUESTS]
+        return values
+
+    assert {(*HOLD, str(each)): 0.0 for each in Outcome} == requests()
+    reports.holds.ended(KEY, Verdict(Outcome.SHED), 0.0, None)
+    known.add(("shop", "shoes"))
+    assert 2 * len(Outcome) == len(requests())
+    assert 1 == requests()[*HOLD, "shed"]
+    known.remove(HOLD)
+    assert len(Outcome) == len(requests())
+    known.add(HOLD)
+    assert 0 == requests()[*HOLD, "shed"]
 
 
 async def test_what_is_told_of_workloads_that_are_gone_is_forgotten(monkeypatch):

@@ -47,6 +47,27 @@ def test_no_metric_has_more_series_than_workloads_times_outcomes(metric):
     assert series <= len(Outcome)
 
 
+@pytest.mark.parametrize(
+    ("process", "from_zero", "others"),
+    [
+        (Process.HOLD_SERVER, holding.FROM_ZERO, set()),
+        (
+            Process.CONTROLLER,
+            controlling.FROM_ZERO,
+            {
+                # Those are counted as time goes by.
+                *(controlling.ZERO_TIME, controlling.SAVED_CPU, controlling.DRY_RUN_SAVED),
+                *(controlling.DRY_RUN_SLEEPS, controlling.DRY_RUN_REQUESTS),
+            },
+        ),
+    ],
+)
+def test_what_may_happen_to_a_workload_is_counted_from_0(process, from_zero, others):
+    """A dashboard would not know of the first time."""
+    counters = {m for m in METRICS if m.process is process and m.kind is Kind.COUNTER and m.of_hold}
+    assert counters - others == set(from_zero)
+
+
 @every_metric
 def test_only_histograms_have_buckets_and_these_rise(metric):
     assert bool(metric.buckets) is (metric.kind is Kind.HISTOGRAM)

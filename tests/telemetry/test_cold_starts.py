@@ -118,6 +118,18 @@ def test_there_is_one_line_for_each_wake_with_its_trace(scene, caplog):
     assert f"{scene.only('layby.cold_start').context.trace_id:032x}" == record.trace_id
 
 
+def test_the_line_of_a_process_says_nothing_of_scaling(scene, caplog):
+    """In local mode there are no replicas; that it was asked for is counted all the same."""
+    ticket = scene.park()
+    scene.starts.begin(HOLD, is_process=True)
+    for at, mark in MARKS[1:]:
+        scene.now = at
+        scene.starts.mark(HOLD, mark)
+    scene.end(ticket)
+    assert ["shop/cart woke in 4.10 s (start 2.00, readiness 2.00, eds 0.10)"] == caplog.messages
+    assert 1 == scene.value(WAKES, *HOLD, Winner.LAYBY)
+
+
 def test_without_traces_the_line_has_no_ids(scenes, caplog):
     scene = scenes(keep=None)
     scene.end(wake(scene))

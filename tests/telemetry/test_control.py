@@ -1,5 +1,7 @@
 """What the controller counts."""
 
+import asyncio
+
 import pytest
 
 from telemetry.catalogue import METRICS
@@ -88,9 +90,8 @@ async def test_work_is_timed_and_does_what_it_did(control):
         return float(len(key))
 
     assert await control.recorder.timed("gate", work)("all") == 3.0
-    ((labels, series),) = control.read(RECONCILE).distributions.items()
-    assert ("gate", "ok") == labels
-    assert pytest.approx(0.2) == series.sum
+    series = control.read(RECONCILE).distributions
+    assert [0.2, 0.0] == [pytest.approx(series["gate", each].sum) for each in ("ok", "error")]
 
 
 async def test_work_that_fails_is_an_error_and_fails_all_the_same(control):
@@ -99,7 +100,14 @@ async def test_work_that_fails_is_an_error_and_fails_all_the_same(control):
 
     with pytest.raises(OSError, match="refused"):
         await control.recorder.timed("gate", work)("all")
-    assert [("gate", "error")] == list(control.read(RECONCILE).distributions)
+    series = control.read(RECONCILE).distributions
+    assert [0, 1] == [sum(series["gate", each].counts) for each in ("ok", "error")]
+
+
+def test_errors_are_counted_from_0(control):
+    """Or Prometheus would not know of the first."""
+    control.recorder.timed("gate", asyncio.sleep)
+    assert {("gate", "ok"), ("gate", "error")} == control.read(RECONCILE).distributions.keys()
 
 
 def test_what_would_have_been_is_counted(control):

@@ -6,7 +6,7 @@ from opentelemetry.sdk.resources import Resource
 
 from extproc.core.outcome import Outcome
 from telemetry.catalogue import METRICS
-from telemetry.catalogue.controlling import SLEEP_VERDICT
+from telemetry.catalogue.controlling import RECONCILE, SLEEP_VERDICT
 from telemetry.catalogue.holding import DURATION, PARKED, REQUESTS
 from telemetry.otlp import Source, metrics_data, resource
 from telemetry.store import Exemplar, Store
@@ -63,6 +63,17 @@ def test_histograms_have_buckets_and_exemplars(encoded):
     assert (0xAB, 0xCD) == tuple(
         int.from_bytes(each) for each in (exemplar.trace_id, exemplar.span_id)
     )
+
+
+def test_a_histogram_of_nothing_has_neither_least_nor_most():
+    """Infinite numbers are more than some collectors take."""
+    store = Store(METRICS)
+    store.begin(RECONCILE, ("gate",))
+    message = encode_metrics(metrics_data(store.read(), Source(Resource({}), "1", 10), 20))
+    [metric] = message.resource_metrics[0].scope_metrics[0].metrics
+    for point in metric.histogram.data_points:
+        assert (0, 0.0) == (point.count, point.sum)
+        assert (False, False) == (point.HasField("min"), point.HasField("max"))
 
 
 def test_what_is_not_known_is_not_sent(encoded):

@@ -3,8 +3,15 @@
 import pytest
 
 from telemetry.catalogue import METRICS
-from telemetry.catalogue.controlling import CONDITION, FEED_AGE, LEADER, SLEEP_VERDICT, SLEEPS
-from telemetry.catalogue.holding import DURATION, PARKED, REQUESTS
+from telemetry.catalogue.controlling import (
+    CONDITION,
+    FEED_AGE,
+    LEADER,
+    RECONCILE,
+    SLEEP_VERDICT,
+    SLEEPS,
+)
+from telemetry.catalogue.holding import DURATION, PARKED, REQUESTS, SHEDS
 from telemetry.store import Exemplar, Store
 
 CART, SHOES = ("shop", "cart"), ("shop", "shoes")
@@ -23,6 +30,23 @@ def values(store, metric):
 def test_counters_add_up(store):
     assert (1, 3) == (store.add(SLEEPS, CART), store.add(SLEEPS, CART, 2.0))
     assert values(store, SLEEPS) == {CART: 3}
+
+
+def test_series_can_be_there_before_anything_has_happened(store):
+    """What Prometheus sees first is where it counts from, be it the first event."""
+    store.add(SHEDS, (*CART, "queue-full"))
+    for metric in (SHEDS, SLEEPS):
+        store.begin(metric, CART)
+    assert {(*CART, "queue-full"): 1, (*CART, "server-full"): 0} == values(store, SHEDS)
+    assert {CART: 0} == values(store, SLEEPS)
+
+
+def test_a_histogram_too_can_be_there_before_anything_has_happened(store):
+    store.observe(RECONCILE, ("gate", "ok"), 0.2)
+    store.begin(RECONCILE, ("gate",))
+    (reading,) = [each for each in store.read() if each.metric is RECONCILE]
+    counts = {labels: sum(each.counts) for labels, each in reading.distributions.items()}
+    assert {("gate", "ok"): 1, ("gate", "error"): 0} == counts
 
 
 def test_gauges_are_as_last_said(store):
