@@ -60,8 +60,9 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
     if not hold.status.conditions:
         yield Link(
             False,
-            "the controller has not looked at it",
-            "see whether layby-controller runs: kubectl -n layby-system get pods",
+            "no controller has looked at it",
+            "see whether layby-controller runs: kubectl -n layby-system get pods; and if it has "
+            f"watchNamespaces, whether {hold.metadata.namespace} is among them",
         )
     for condition in hold.status.conditions:
         said = f"{condition.type}: {condition.reason}: {condition.message}"

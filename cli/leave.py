@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from cli.cluster import ask, connection_options
 from cli.examples import examples
@@ -11,8 +12,17 @@ from cli.leaving import Leaving
 from istio.mesh import MeshGate
 from kube.client import Kube
 from kube.resource import Key
+from kube.settings import Namespaces
 
 GATE = MeshGate()
+_NAMESPACES: TypeAdapter[frozenset[str]] = TypeAdapter(Namespaces)
+
+
+def _namespaces(_context: click.Context, _parameter: click.Parameter, given: str) -> frozenset[str]:
+    try:
+        return _NAMESPACES.validate_python(given)
+    except ValidationError as error:
+        raise click.BadParameter("; ".join(each["msg"] for each in error.errors())) from error
 
 
 @click.command(
@@ -20,6 +30,7 @@ GATE = MeshGate()
     epilog=examples(
         "layby leave --only-wake",
         "layby leave --yes --timeout 600",
+        "layby leave --watch-namespaces shop,till",
     ),
 )
 @click.option(
@@ -38,6 +49,14 @@ GATE = MeshGate()
     show_default=True,
     help="Istio's.",
 )
+@click.option(
+    "--watch-namespaces",
+    callback=_namespaces,
+    default="",
+    metavar="NAME,...",
+    help="Those of an install that watches some namespaces: nothing is done in any other, and "
+    "HoldPolicies are left alone.",
+)
 @click.option("--gate", default=GATE.gate_name, show_default=True, help="The EnvoyFilter's name.")
 @connection_options
 def leave(  # noqa: PLR0913 - click's parameters
@@ -46,6 +65,7 @@ def leave(  # noqa: PLR0913 - click's parameters
     only_wake: bool,
     yes: bool,
     root_namespace: str,
+    watch_namespaces: frozenset[str],
     gate: str,
     kubeconfig: Path | None,
     context: str | None,
@@ -59,12 +79,15 @@ def leave(  # noqa: PLR0913 - click's parameters
     The exit code is 0 only if all of it was done. It may be repeated.
     """
     if not only_wake and not yes:
-        click.confirm("Delete all HoldPolicies and TrafficHolds of this cluster?", abort=True)
+        everything = "HoldPolicies and TrafficHolds of this cluster"
+        if watch_namespaces:
+            everything = f"TrafficHolds in {', '.join(sorted(watch_namespaces))}"
+        click.confirm(f"Delete all {everything}?", abort=True)
 
     async def question(kube: Kube) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        leaving = Leaving(kube, click.echo)
+        leaving = Leaving(kube, click.echo, watch_namespaces)
         failed = await leaving.wake()
         late = await leaving.wait(seconds if only_wake else seconds / 2)
         _complain("not up", late)

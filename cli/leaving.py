@@ -5,7 +5,7 @@ it has to be there still.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from cli.workloads import Workloads
@@ -35,20 +35,23 @@ UNKNOWN = "the controller has not looked at it; is it running?"
 class Leaving:
     """The steps, each of which may be taken again."""
 
-    def __init__(self, kube: Kube, say: Callable[[str], object]) -> None:
-        """`say` tells a person what is done."""
+    def __init__(
+        self, kube: Kube, say: Callable[[str], object], namespaces: Collection[str] = ()
+    ) -> None:
+        """`say` tells a person what is done: in some namespaces and nowhere else, or in all."""
         self._kube = kube
+        self._namespaces = namespaces
         self._workloads = Workloads(kube)
         self._say = say
 
-    async def wake(self, namespace: str = "") -> int:
-        """Wake what sleeps, in one namespace or in all; return how many cannot be woken.
+    async def wake(self) -> int:
+        """Wake what sleeps; return how many cannot be woken.
 
         Raises:
             KubeError: TrafficHolds cannot be listed.
         """
         failed = 0
-        for item in await self._list(TRAFFIC_HOLDS, namespace):
+        for item in await self._list(TRAFFIC_HOLDS):
             if not item["spec"].get("dryRun"):
                 failed += not await self._wake(item)
         return failed
@@ -67,7 +70,7 @@ class Leaving:
     async def delete(self, seconds: float) -> list[str]:
         """Delete policies and TrafficHolds; return what is there still after some time, and why."""
         deadline = _now() + seconds
-        # A policy would make its TrafficHolds again.
+        # A policy would make its TrafficHolds again, unless only some namespaces are watched.
         await self._delete_all(HOLD_POLICIES)
         self._say(f"{len(await self._delete_all(TRAFFIC_HOLDS))} TrafficHolds deleted")
         while left := await self._delete_all(TRAFFIC_HOLDS):
@@ -91,11 +94,12 @@ class Leaving:
             return False
         return True
 
-    async def _list(self, resource: Resource, namespace: str = "") -> list[Object]:
-        try:
-            return list((await self._kube.list(Selection(resource, namespace))).items)
-        except NotFoundError:
-            return []  # the definition has gone, and they with it
+    async def _list(self, resource: Resource) -> list[Object]:
+        found: list[Object] = []
+        for selection in Selection(resource).within(self._namespaces):
+            with suppress(NotFoundError):  # the definition has gone, and they with it
+                found.extend((await self._kube.list(selection)).items)
+        return found
 
     async def _delete_all(self, resource: Resource) -> list[Object]:
         """Have all objects of a resource deleted; return those that were there."""

@@ -41,11 +41,12 @@ def wake(  # noqa: PLR0913 - click's parameters
         raise click.UsageError("give the name of a TrafficHold, or --all")
     if all_namespaces and not everything:
         raise click.UsageError("--all-namespaces goes with --all")
+    where = () if all_namespaces else (namespace,)
 
     async def question(kube: Kube) -> None:
         if name is not None:
             click.echo(await Workloads(kube).wake(await hold_named(kube, namespace, name)))
-        elif failed := await Leaving(kube, click.echo).wake("" if all_namespaces else namespace):
+        elif failed := await Leaving(kube, click.echo, where).wake():
             raise click.ClickException(f"{failed} of them cannot be woken")
 
     ask(kubeconfig, context, question)

@@ -27,6 +27,7 @@ from controller.triggers import Triggers
 from controller.world import World
 from feed.gauges import watch as watch_feed
 from feed.hold_servers import HoldServers
+from feed.tokens import Tokens
 from kube.client import Kube
 from kube.connection import Connection
 from kube.events import Recorder
@@ -35,7 +36,7 @@ from kube.leader import Term as LeaseTerm
 from kube.resource import Key
 from page.serving import serve as serve_page
 from telemetry.app import Telemetry
-from telemetry.catalogue.controlling import LEADER, QUEUE
+from telemetry.catalogue.controlling import FROM_ZERO, LEADER, QUEUE
 
 NAME = "layby.dev/controller"
 LEASE = "layby-controller"
@@ -50,13 +51,14 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
     """Act whenever this is the leader, until `stopping` is set. What is reported outlasts it.
 
     Raises:
-        OSError: the port for health, or for the page, is taken.
+        OSError: the port for health, or for the page, is taken; or a token is of no use.
         kube.connection.ConfigError: there is no way to the API server.
     """
+    tokens = Tokens.given(settings.feed_token_file, "LAYBY_CONTROLLER_FEED_TOKEN_FILE")
     async with AsyncExitStack() as stack:
         connection = await Connection.open(user_agent="layby-controller")
         kube = Kube(await stack.enter_async_context(connection))
-        hold_servers = HoldServers(kube, settings.namespace, settings.hold_service)
+        hold_servers = HoldServers(kube, settings.namespace, settings.hold_service, tokens=tokens)
         watch_feed(reports.store, hold_servers)
         demand = FeedDemand(hold_servers)
         controller = Controller(kube, settings, demand, reports)
@@ -90,7 +92,13 @@ class Controller:
         self, kube: Kube, settings: Settings, demand: DemandSource, reports: Telemetry
     ) -> None:
         mesh = Mesh(settings.root_namespace, settings.domain, settings.not_ready_endpoints)
-        self.informers = Informers(kube, mesh, gate=settings.gate_name)
+        self.informers = Informers(
+            kube,
+            mesh,
+            gate=settings.gate_name,
+            keda=settings.keda,
+            namespaces=settings.watch_namespaces,
+        )
         self.term: Term | None = None
         """What this one does as the leader, while it is."""
         world = World(self.informers, mesh)
@@ -116,7 +124,7 @@ class Controller:
         self._stopping = asyncio.Event()
         Triggers(self.informers, world, lambda: self.term).subscribe()
         demand.subscribe(self._demand_changed)
-        reports.only(self.informers.holds.store.snapshot)
+        reports.only(self.informers.holds.store.snapshot, FROM_ZERO)
         reports.store.watch(LEADER, lambda: [((), float(self._leader.leading))])
         reports.store.watch(QUEUE, lambda: self.term.depths() if self.term else ())
 

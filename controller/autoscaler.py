@@ -15,7 +15,7 @@ from controller.conditions import Judgement
 from controller.events import Event
 from controller.facts import Facts, Keda, Missing
 from controller.scaled_object import ScaledObject, make, name_of
-from controller.scaler_words import judge_direct, judge_used, left_alone, pending
+from controller.scaler_words import again_after, judge_direct, judge_used, left_alone, pending
 from crds.condition import Attached, ScalerReady
 from crds.v1alpha1.behaviour import ScalingMode
 from kube.resource import Key, Object, key_of
@@ -59,6 +59,8 @@ class Autoscaling:
     """Whether something that Layby has made or changed is there, or is about to be."""
     is_refused: bool = False
     """Whether some of what would have to be written was refused lately."""
+    again_after: float | None = None
+    """Seconds until time alone may change the judgement."""
 
     @property
     def sleeps(self) -> bool:
@@ -97,7 +99,7 @@ def autoscaling(facts: Facts, *, accepted: bool, bypassed: bool) -> Autoscaling:
     if facts.keda is Keda.UNSEEN:
         text = f"which ScaledObjects there are is not known yet: {facts.keda_trouble or 'wait'}"
         return Autoscaling(pending(text), by_keda=mode is not ScalingMode.DIRECT)
-    if facts.keda is Keda.ABSENT:
+    if facts.keda in {Keda.ABSENT, Keda.OFF}:
         return Autoscaling(judge_direct(facts, absent=by_keda), by_keda=by_keda)
     found = _found(facts)
     if not (by_keda and accepted) or facts.hold.spec.dry_run:
@@ -112,6 +114,7 @@ def autoscaling(facts: Facts, *, accepted: bool, bypassed: bool) -> Autoscaling:
             by_keda=by_keda,
             by_user=bool(found.users),
             unfinished=bool(found.ours or found.adopted or made.write),
+            again_after=again_after(facts, made.used) if made.used else None,
         ),
         facts,
     )

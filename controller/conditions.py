@@ -104,7 +104,10 @@ def _running(facts: Facts) -> Judgement:
     wake = facts.last_wake
     if wake and wake.outcome is WakeOutcome.FAILED and not facts.ready_endpoints:
         return Judgement(Ready.WAKE_FAILED, "the last wake failed: see the Events of the pods")
-    return Judgement(Ready.READY, "requests are held whenever the workload has no ready endpoint")
+    held = "requests are held whenever the workload has no ready endpoint"
+    if facts.demand_refused:
+        held += f"; nothing is put to sleep, for a hold server says that {facts.demand_refused}"
+    return Judgement(Ready.READY, held)
 
 
 def _reason(problem: Problem) -> Accepted:

@@ -38,10 +38,16 @@ class Demand:
     """False if each hold server says that no Envoy has ever told it of a request."""
     unbroken: float = inf
     """Seconds since a hold server was last lost, with what it knew and had not told."""
+    settled: float = inf
+    """Seconds since a hold server came or went, or the first report of any Envoy."""
 
 
 class DemandSource(Protocol):
     """Whoever has the demand, kept current."""
+
+    @property
+    def refusal(self) -> str:
+        """What a hold server says that does not tell this controller; empty if there is none."""
 
     def demand(self, key: Key, /) -> Demand | None:
         """Return the demand for a TrafficHold; none if nothing is known of it."""

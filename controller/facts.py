@@ -53,6 +53,8 @@ class Keda(Enum):
     ABSENT = auto()
     UNSEEN = auto()
     """It is installed, but which ScaledObjects there are is not known yet."""
+    OFF = auto()
+    """This controller is told to leave ScaledObjects alone, and does not look for it."""
     THERE = auto()
 
 
@@ -80,6 +82,8 @@ class Facts:
     ready_for: float = 0.0
     """Seconds since none of them was last seen to be, or since looking began."""
     demand: Demand | None = None
+    demand_refused: str = ""
+    """What a hold server says that does not tell its demand."""
     gate: Gate
     mesh: Mesh
     keda: Keda = Keda.ABSENT

@@ -27,6 +27,11 @@ class FeedDemand:
     def __init__(self, hold_servers: HoldServers) -> None:
         self._hold_servers = hold_servers
 
+    @property
+    def refusal(self) -> str:
+        """What a hold server says that does not take this controller's token."""
+        return self._hold_servers.refusal
+
     def demand(self, key: Key) -> Demand | None:
         """Return the demand for a TrafficHold; none while nothing is known."""
         youngest = self._hold_servers.youngest()
@@ -47,6 +52,7 @@ class FeedDemand:
             total.sheds,
             self._hold_servers.reported,
             self._hold_servers.unbroken(),
+            self._hold_servers.settled(),
         )
 
     def subscribe(self, listener: Callable[[Key], None]) -> None:

@@ -149,16 +149,3 @@ def trim_scaled_object(item: Object) -> Object:
         "spec": item["spec"],
         "status": {"conditions": [each for each in conditions if each.get("type") in _TOLD]},
     }
-
-
-def trim_definition(item: Object) -> Object:
-    """Leave of a CustomResourceDefinition whether the API server serves it."""
-    metadata = item["metadata"]
-    conditions = (item.get("status") or {}).get("conditions") or ()
-    established = any(
-        each.get("type") == "Established" and each.get("status") == "True" for each in conditions
-    )
-    return {
-        "metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion")},
-        "served": established and "deletionTimestamp" not in metadata,
-    }

@@ -4,7 +4,7 @@ Owns the tasks that keep the stores current. Must not know what follows from any
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TypeAlias
 
@@ -31,37 +31,58 @@ Told: TypeAlias = Callable[[KindKey, Change], None]
 
 
 class Informers:
-    """All that is watched. Kinds of workloads are watched from when somebody asks for them."""
+    """All that is watched. Kinds of workloads are watched from when somebody asks for them.
 
-    def __init__(self, kube: Kube, mesh: Mesh, *, gate: str) -> None:
+    Args:
+        kube: the API.
+        mesh: the mesh.
+        gate: the name of the EnvoyFilter.
+        keda: whether ScaledObjects are looked after.
+        namespaces: those that are watched; all if there are none.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        mesh: Mesh,
+        *,
+        gate: str,
+        keda: bool = True,
+        namespaces: Collection[str] = (),
+    ) -> None:
         self._kube = kube
+        self._namespaces = namespaces
         self.holds = Informer(
             kube,
-            Selection(TRAFFIC_HOLDS),
+            *Selection(TRAFFIC_HOLDS).within(namespaces),
             indexes={"target": indexes.by_target, "listed": indexes.by_listed_service},
         )
-        self.policies = Informer(kube, Selection(HOLD_POLICIES))
-        self.namespaces = Informer(kube, Selection(NAMESPACES), trim=indexes.trim_namespace)
+        self.policies = Informer(kube, *Selection(HOLD_POLICIES).within(namespaces))
+        self.namespaces = Informer(
+            kube, *Selection(NAMESPACES).within(namespaces), trim=indexes.trim_namespace
+        )
         self.services = Informer(
             kube,
-            Selection(SERVICES),
+            *Selection(SERVICES).within(namespaces),
             trim=services.trim,
             indexes={"selector": services.by_selector},
         )
         self.slices = Informer(
             kube,
-            Selection(ENDPOINT_SLICES),
+            *Selection(ENDPOINT_SLICES).within(namespaces),
             trim=indexes.trim_slice,
             indexes={"service": indexes.by_service},
         )
+        # One that is for the whole mesh is in the root namespace: ours would take its place.
+        ruling = {*namespaces, mesh.root_namespace} if namespaces else ()
         self.rules = Informer(
             kube,
-            Selection(DESTINATION_RULES),
+            *Selection(DESTINATION_RULES).within(ruling),
             indexes={"host": partial(rule.by_host, mesh), "owner": indexes.by_owner},
         )
         gates = Selection(ENVOY_FILTERS, mesh.root_namespace, fields=f"metadata.name={gate}")
         self.gate = Informer(kube, gates)
-        self.keda = Keda(kube)
+        self.keda = Keda(kube, enabled=keda, namespaces=namespaces)
         self.workloads: dict[KindKey, Informer] = {}
         self._told: Told | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -69,12 +90,17 @@ class Informers:
     def __iter__(self) -> Iterator[Informer]:
         """All that are watched from the beginning."""
         yield from (self.holds, self.policies, self.namespaces, self.services)
-        yield from (self.slices, self.rules, self.gate, self.keda.definition)
+        yield from (self.slices, self.rules, self.gate)
 
     @property
     def synced(self) -> bool:
         """Whether anything may be concluded from what is not there."""
-        return all(informer.synced.is_set() for informer in self)
+        return all(informer.synced.is_set() for informer in self) and self.keda.looked.is_set()
+
+    @property
+    def serves_policies(self) -> bool:
+        """Whether HoldPolicies are seen: they are of the whole cluster."""
+        return not self._namespaces
 
     def subscribe_to_workloads(self, told: Told) -> None:
         """Have a listener told of each change to a workload. It must not wait."""
@@ -95,7 +121,7 @@ class Informers:
         if informer is None:
             informer = self.workloads[kind] = Informer(
                 self._kube,
-                Selection(resource),
+                *Selection(resource).within(self._namespaces),
                 trim=workload.trim,
                 indexes={"pods": workload.by_pod_label},
             )

@@ -1,40 +1,51 @@
 """KEDA as the cluster has it: whether it is installed, and its ScaledObjects while it is.
 
-Owns the watch of its definition, and that no ScaledObject outlives it here. Must not know what
-follows from any of it.
+Owns how that is found out, and that no ScaledObject outlives it here. Must not know what follows
+from any of it.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from controller import indexes
 from controller.facts import Keda as Presence
 from kube.client import Kube
+from kube.errors import KubeError, NotFoundError
 from kube.informer import Informer
-from kube.resource import SCALED_OBJECTS, Resource, Selection
+from kube.request import Request
+from kube.resource import SCALED_OBJECTS, Selection, group_path
 
-DEFINITIONS = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "customresourcedefinitions",
-    "CustomResourceDefinition",
-    namespaced=False,
-)
-NAME = f"{SCALED_OBJECTS.plural}.{SCALED_OBJECTS.group}"
+LOOK_SECONDS = 3.0
+"""Between two looks whether KEDA is there. What the API server serves is told to every account, but
+is not watched; its definition could be, by a right in the whole cluster."""
 
 log = logging.getLogger(__name__)
 
 
 class Keda:
-    """Watches KEDA's definition, and the ScaledObjects for as long as it is there."""
+    """Looks whether there is KEDA, and watches the ScaledObjects for as long as there is.
 
-    def __init__(self, kube: Kube) -> None:
-        definition = Selection(DEFINITIONS, fields=f"metadata.name={NAME}")
-        self.definition = Informer(kube, definition, trim=indexes.trim_definition)
+    Args:
+        kube: the API.
+        enabled: whether to look for any of it. If not, the role need not allow it either.
+        namespaces: those whose ScaledObjects are watched; all if there are none.
+    """
+
+    def __init__(
+        self, kube: Kube, *, enabled: bool = True, namespaces: Collection[str] = ()
+    ) -> None:
+        self._kube = kube
+        self._enabled = enabled
+        self._installed: bool | None = None
+        self._failure = ""
+        self.looked = asyncio.Event()
+        """Set once it is known whether there is KEDA, or that nobody wants to know."""
+        if not enabled:
+            self.looked.set()
         self.scaled_objects = Informer(
             kube,
-            Selection(SCALED_OBJECTS),
+            *Selection(SCALED_OBJECTS).within(namespaces),
             trim=indexes.trim_scaled_object,
             indexes={
                 "target": indexes.by_target,
@@ -42,21 +53,21 @@ class Keda:
                 "adopter": indexes.by_adopter,
             },
         )
-        self._changed = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self.definition.subscribe(lambda _: self._changed.set())
 
     @property
     def presence(self) -> Presence:
         """What is known of KEDA."""
-        if not self._installation:
+        if not self._enabled:
+            return Presence.OFF
+        if self._installed is False:
             return Presence.ABSENT
         return Presence.THERE if self.scaled_objects.synced.is_set() else Presence.UNSEEN
 
     @property
     def trouble(self) -> str:
         """Why the ScaledObjects are not known, if they are not."""
-        return str(self.scaled_objects.failure or "")
+        return self._failure or str(self.scaled_objects.failure or "")
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Have a listener told when the presence is another. It must not wait."""
@@ -64,30 +75,28 @@ class Keda:
 
     async def settled(self) -> None:
         """Wait until it is known which ScaledObjects there are, if there may be any."""
-        await self.definition.synced.wait()
+        await self.looked.wait()
         if self.presence is Presence.UNSEEN:
             await self.scaled_objects.synced.wait()
 
     async def run(self) -> None:
-        """Watch the ScaledObjects while there are any to watch, until cancelled.
-
-        The definition's own informer is for the caller to run.
-        """
-        seen = ""
+        """Watch the ScaledObjects while there are any to watch, until cancelled."""
         async with asyncio.TaskGroup() as group:
             watching: asyncio.Task[None] | None = None
-            while True:
-                if self._installation != seen:
+            while self._enabled:
+                before = self._installed
+                await self._look()
+                if self._installed is not before:
                     if watching is not None:
                         watching.cancel()
                         await asyncio.wait([watching])
-                        self._forget()
-                    seen = self._installation
-                    log.info("KEDA is %s", "installed" if seen else "not installed any more")
-                    watching = group.create_task(self._watch(), name="KEDA") if seen else None
+                        # All went with the definition, without a word on any of them.
+                        self.scaled_objects.forget()
+                    log.info("KEDA is %s", "installed" if self._installed else "not installed")
+                    watching = group.create_task(self._watch()) if self._installed else None
+                    self.looked.set()
                     self._tell()
-                await self._changed.wait()
-                self._changed.clear()
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _watch(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -95,19 +104,28 @@ class Keda:
             await self.scaled_objects.synced.wait()
             self._tell()
 
-    def _forget(self) -> None:
-        """What there was has gone with its definition, without a word on any of it."""
-        self.scaled_objects.store.replace({})
-        self.scaled_objects.synced.clear()
-        self.scaled_objects.failure = None
+    async def _look(self) -> None:
+        """See what the API server serves. While it does not tell, all is as it was."""
+        try:
+            self._installed = await self._is_served()
+        except KubeError as error:
+            if not self._failure:
+                log.warning("whether there is KEDA cannot be told: %s", error)
+            self._failure = str(error)
+        else:
+            self._failure = ""
 
-    @property
-    def _installation(self) -> str:
-        """The uid of the definition, if it is in force."""
-        for item in self.definition.store.snapshot().values():
-            if item["served"]:
-                return str(item["metadata"]["uid"])
-        return ""
+    async def _is_served(self) -> bool:
+        try:
+            path = group_path(SCALED_OBJECTS.api_version)
+            answer = await self._kube.send(Request("get", "GET", path))
+        except NotFoundError:
+            return False
+        # While their definition is being deleted, they can be deleted and read, and no more.
+        return any(
+            each["name"] == SCALED_OBJECTS.plural and "create" in each["verbs"]
+            for each in answer.get("resources") or ()
+        )
 
     def _tell(self) -> None:
         for listener in self._listeners:

@@ -44,7 +44,11 @@ def plan(facts: Facts, now: datetime) -> Plan:
         write=scaled.write,
         scale=scaling,
         events=tuple(events.shed(facts.sheds, facts.hold.spec.hold.max_pending)),
-        again_after=sooner(decision.again_after, rehearsal.again_after if rehearsal else None),
+        again_after=sooner(
+            decision.again_after,
+            rehearsal.again_after if rehearsal else None,
+            scaled.again_after,
+        ),
         reason=decision.reason,
         rehearsal=rehearsal,
     )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from controller import unreadable
 from controller.demand import DemandSource
 from controller.destination_rule import name_of
+from controller.dry_run import begun
 from controller.effects import Effects, Subject
 from controller.facts import FINALIZER, Facts, Gate, Missing, Target
 from controller.facts import Keda as Presence
@@ -106,7 +107,8 @@ class HoldReconciler:
         self._report(key, facts, made)
         again = await self._effects.carry_out(made, subject)
         # Of the first report nobody tells whom nobody has asked for.
-        first_report = UNKNOWN_SECONDS if facts.is_unreported else None
+        is_silent = facts.is_unreported or facts.demand_refused
+        first_report = UNKNOWN_SECONDS if is_silent else None
         return sooner(again, memory.retry_after(_now()), first_report)
 
     def _facts(self, item: Object, hold: TrafficHold, target: Target, memory: Memory) -> Facts:
@@ -134,6 +136,7 @@ class HoldReconciler:
             ready_endpoints=ready,
             ready_for=memory.seen_ready(ready, now),
             demand=demand,
+            demand_refused=sources.demand.refusal,
             gate=sources.gate(),
             mesh=world.mesh,
             keda=sources.keda.presence,
@@ -159,7 +162,9 @@ class HoldReconciler:
         memory.rehearsal = now
         # The first request ends it, however soon that is over.
         self._sources.demand.watch(key, on=now is not None and now.asleep)
-        if before and now:
+        if now:
+            # The first look already may find one that would be put to sleep.
+            before = before or begun(facts.hold.status.dry_run, now.at, 0)
             sleeps, requests = now.sleeps - before.sleeps, now.requests - before.requests
             self._control.rehearsed(key, sleeps, requests)
         self._control.would_save(key, facts.replicas if now and now.asleep else 0)

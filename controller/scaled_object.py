@@ -109,6 +109,11 @@ class ScaledObject:
         return int(idle if idle is not None else spec.get("minReplicaCount") or 0)
 
     @property
+    def polling_seconds(self) -> float:
+        """How often KEDA asks whether a trigger is active."""
+        return float(self.item["spec"].get("pollingInterval") or KEDA_POLLING_SECONDS)
+
+    @property
     def formula(self) -> str:
         """The formula that all triggers are made into one by; empty if there is none."""
         modifiers = (self.item["spec"].get("advanced") or {}).get("scalingModifiers") or {}

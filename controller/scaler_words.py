@@ -6,11 +6,19 @@ clock.
 
 import re
 from collections.abc import Sequence
+from math import inf
 
 from controller.conditions import Judgement
-from controller.facts import Facts
+from controller.facts import Facts, Keda
 from controller.scaled_object import TRIGGER, ScaledObject
-from crds.condition import ScalerReady
+from controller.sleep import UNKNOWN_SECONDS
+from crds.condition import ConditionType, ScalerReady
+from feed.board import YOUNG_SECONDS
+
+KEDA_SECONDS = 60.0
+"""How much later than it has asked KEDA may say that all is well: it writes 20 times a second, for
+all ScaledObjects together."""
+_BY_KEDA = frozenset({ScalerReady.KEDA, ScalerReady.KEDA_ADOPTED, ScalerReady.NEVER_SLEEPS})
 
 
 def pending(text: str) -> Judgement:
@@ -23,8 +31,14 @@ def judge_direct(facts: Facts, *, absent: bool = False) -> Judgement:
 
     Args:
         facts: what there is.
-        absent: whether that were KEDA's to do, which is not there.
+        absent: whether that were KEDA's to do, which is not there, or not looked after.
     """
+    if absent and facts.keda is Keda.OFF:
+        return Judgement(
+            ScalerReady.KEDA_DISABLED,
+            "this controller is told to leave ScaledObjects alone: set keda.enabled=true in the "
+            "chart, which is LAYBY_CONTROLLER_KEDA, or scaling.mode to Direct or Auto",
+        )
     if absent:
         return Judgement(
             ScalerReady.KEDA_NOT_INSTALLED,
@@ -61,7 +75,7 @@ def left_alone(
 
 def judge_used(facts: Facts, used: ScaledObject, *, adopted: bool) -> Judgement:
     """Judge a workload that KEDA scales by a ScaledObject with Layby's trigger."""
-    if wrong := _what_is_wrong(used):
+    if wrong := _what_is_wrong(facts, used):
         return wrong
     lowest = facts.hold.spec.scaling.min_replicas
     if lowest:
@@ -77,7 +91,16 @@ def judge_used(facts: Facts, used: ScaledObject, *, adopted: bool) -> Judgement:
     return Judgement(ScalerReady.KEDA_ADOPTED, f"KEDA scales by {used}, with Layby's trigger added")
 
 
-def _what_is_wrong(used: ScaledObject) -> Judgement | None:
+def again_after(facts: Facts, used: ScaledObject) -> float | None:
+    """Return the seconds after which KEDA's failure may be news, if there is one; else none."""
+    demand = facts.demand
+    if used.ready.status == "True":
+        return None
+    unknown = demand is None or not demand.complete
+    return _excused_for(facts, used) or (UNKNOWN_SECONDS if unknown else None)
+
+
+def _what_is_wrong(facts: Facts, used: ScaledObject) -> Judgement | None:
     if used.pause:
         return Judgement(
             ScalerReady.PAUSED,
@@ -86,10 +109,8 @@ def _what_is_wrong(used: ScaledObject) -> Judgement | None:
         )
     if not used.ready.message and used.ready.status != "True":
         return pending(f"KEDA has not looked at {used} yet")
-    if used.ready.status != "True":
-        return Judgement(
-            ScalerReady.SCALED_OBJECT_NOT_READY, f"KEDA says of {used}: {used.ready.message}"
-        )
+    if used.ready.status != "True" and (failure := _failure(facts, used)):
+        return failure
     if used.formula and not re.search(rf"\b{TRIGGER}\b", used.formula):
         return Judgement(
             ScalerReady.AUTOSCALER_CONFLICT,
@@ -97,3 +118,33 @@ def _what_is_wrong(used: ScaledObject) -> Judgement | None:
             f"have no part in that: add the value of the trigger {TRIGGER} to the formula",
         )
     return None
+
+
+def _failure(facts: Facts, used: ScaledObject) -> Judgement | None:
+    """Tell of what KEDA fails at, if that is news; each rollout of hold servers has it fail."""
+    demand = facts.demand
+    failure = Judgement(
+        ScalerReady.SCALED_OBJECT_NOT_READY, f"KEDA says of {used}: {used.ready.message}"
+    )
+    told = {each.type: each.reason for each in facts.hold.status.conditions}
+    before, excused = told.get(ConditionType.SCALER_READY), _excused_for(facts, used) > 0
+    if before == failure.reason or (demand and demand.complete and not excused):
+        return failure
+    if excused and before in _BY_KEDA:
+        return None
+    if demand is None:
+        why = "no hold server is heard from"
+    elif not demand.reported:
+        why = "hold servers give no answer before the mesh's first request"
+    else:
+        why = f"hold servers answer once each has been heard from for {YOUNG_SECONDS:g} s"
+    return pending(f"{failure.message}; {why}")
+
+
+def _excused_for(facts: Facts, used: ScaledObject) -> float:
+    """Return the seconds for which KEDA's failures are put down to a hold server that came or went.
+
+    KEDA gets no answer from any until all accounts are whole, and says so until it has asked again.
+    """
+    settled = facts.demand.settled if facts.demand else inf
+    return max(0.0, YOUNG_SECONDS + used.polling_seconds + KEDA_SECONDS - settled)

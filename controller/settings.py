@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from istio.mesh import MeshGate
+from kube.settings import Namespaces
 
 _SUBDOMAIN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
 _ADDRESS = r"^(\S+:[0-9]{1,5})?$"
@@ -19,8 +20,14 @@ class Settings(MeshGate, BaseSettings):
         env_prefix="LAYBY_CONTROLLER_", frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
+    watch_namespaces: Namespaces = frozenset()
+    """The namespaces whose TrafficHolds are served, with commas between them; empty for all. If
+    there are any, HoldPolicies, which are of the whole cluster, are not served."""
     identity: str = ""
     """This process's name among the candidates for the leader; by default its host's."""
+    keda: bool = True
+    """Whether to look after ScaledObjects where there is KEDA. If not, scaling.mode Auto is Direct,
+    and the role need not allow any of it."""
     scaler_address: Annotated[str, Field(pattern=_ADDRESS)] = ""
     """Where KEDA finds the hold servers, as host:port; by default port 9091 of hold_service in
     Layby's namespace."""
@@ -36,6 +43,9 @@ class Settings(MeshGate, BaseSettings):
     istiod_token: Path | None = None
     """A file with a token of audience istio-ca, of a ServiceAccount in the root namespace, which
     istiod asks for unless it is on this host."""
+    feed_token_file: Path | None = None
+    """A file whose first line hold servers are shown, that asks them for demand. Read again for
+    each stream. Empty: nothing is shown."""
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     """TrafficHolds looked at at once; each waits for the API server most of the time."""
     lease_seconds: Annotated[float, Field(ge=3, le=300)] = 15.0

@@ -55,12 +55,14 @@ class Showing:
             del self._parsed[gone]
         looks = self._looks() if self._leader.leading else {}
         now, wall = asyncio.get_running_loop().time(), time.time()
+        refusal = self._hold_servers.refusal
         return Snapshot(
             at=wall,
             title="all TrafficHolds of the cluster",
             leads=self._leader.leading,
             leader=self._leader.holder.partition("_")[0],
             complete=self._hold_servers.complete(),
+            notices=(f"A hold server says that {refusal}.",) if refusal else (),
             workloads=tuple(
                 self._workload(key, self._parse(key, item), looks.get(key), now, wall)
                 for key, item in sorted(items.items())
@@ -107,7 +109,8 @@ class Showing:
         last = hold.status.last_wake
         if known or last is None:
             return known
-        return (Wake(last.at.timestamp(), last.duration, Outcome(last.outcome)),)
+        outcome, reason = Outcome(last.outcome), last.reason or ""
+        return (Wake(last.at.timestamp(), last.duration, outcome, reason=reason),)
 
     def _remember(self, hold: HoldName) -> None:
         start = self._hold_servers.total(hold).start

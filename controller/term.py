@@ -113,8 +113,9 @@ class Term:
             self.holds.add(key)
 
     def want_policies(self) -> None:
-        """Have the policies looked at."""
-        self.policies.add_after(_ALL, TOGETHER_SECONDS)
+        """Have the policies looked at, if they are seen: what one has made would else be undone."""
+        if self._parts.informers.serves_policies:
+            self.policies.add_after(_ALL, TOGETHER_SECONDS)
 
     def want_gate(self) -> None:
         """Have the gate looked at."""

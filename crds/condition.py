@@ -86,6 +86,8 @@ class ScalerReady(StrEnum):
     NEVER_SLEEPS = "NeverSleeps"
     """scaling.minReplicas is not 0."""
     KEDA_NOT_INSTALLED = "KEDANotInstalled"
+    KEDA_DISABLED = "KEDADisabled"
+    """This controller is told to leave ScaledObjects alone."""
     SCALED_OBJECT_PENDING = "ScaledObjectPending"
     """It is not there yet, or KEDA has not looked at it yet."""
     SCALED_OBJECT_REJECTED = "ScaledObjectRejected"

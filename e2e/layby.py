@@ -1,6 +1,7 @@
 """Layby in the stack: its own manifests, with the checkout in place of an image."""
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,20 @@ ROOT = Path(__file__).parents[1]
 NAMESPACE = "layby-system"
 COMMAND = [sys.executable, "-m", "cli.main"]
 READY_WITHIN = 30.0
+FEED = "/var/run/layby/feed"
 SETTINGS = {
     # Short, for a test waits for the next leader; and istiod's debug address in the stack.
     "LAYBY_CONTROLLER_LEASE_SECONDS": "4",
     "LAYBY_CONTROLLER_ISTIOD_URL": "http://127.0.0.1:8080",
+    # As the chart has it; the manifests cannot.
+    "LAYBY_EXTPROC_FEED_TOKEN_FILE": f"{FEED}/token",
+    "LAYBY_CONTROLLER_FEED_TOKEN_FILE": f"{FEED}/token",
+}
+TOKEN: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "feed", "namespace": NAMESPACE},
+    "stringData": {"token": secrets.token_urlsafe()},
 }
 
 
@@ -29,24 +40,24 @@ def install(api: Api, settings: Mapping[str, str] | None = None) -> None:
     settings = {**SETTINGS, **(settings or {})}
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         api.apply(_documents(path))
-    api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
+    api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, TOKEN])
     for path in sorted((ROOT / "deploy" / "manifests").glob("*.yaml")):
         api.apply([_runnable(document, settings) for document in _documents(path)])
     for name in ("layby-extproc", "layby-controller"):
         _await(api, name)
 
 
-def renew_hold_servers(api: Api) -> None:
-    """Put others in their place, which have learnt nothing yet; return when they are ready."""
+def renew(api: Api, name: str = "layby-extproc") -> None:
+    """Put others in the place of its pods, which know nothing yet; return when they are ready."""
     stamp = {"kubectl.kubernetes.io/restartedAt": str(time.time())}
     template = {"metadata": {"annotations": stamp}}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "layby-extproc", "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
     }
     api.patch(deployment, {"spec": {"template": template}})
-    _await(api, "layby-extproc")
+    _await(api, name)
 
 
 def kill_one(command: str, number: int) -> int:
@@ -73,8 +84,11 @@ def _documents(path: Path) -> list[Manifest]:
 def _runnable(document: Manifest, settings: Mapping[str, str]) -> Manifest:
     """Have a Deployment run the checkout: the process kubelet runs commands, not images."""
     if document["kind"] == "Deployment":
-        for container in document["spec"]["template"]["spec"]["containers"]:
+        pod = document["spec"]["template"]["spec"]
+        pod["volumes"] = [{"name": "feed", "secret": {"secretName": TOKEN["metadata"]["name"]}}]
+        for container in pod["containers"]:
             container["command"] = COMMAND
+            container["volumeMounts"] = [{"name": "feed", "mountPath": FEED}]
             others = [each for each in container["env"] if each["name"] not in settings]
             container["env"] = [*others, *({"name": k, "value": v} for k, v in settings.items())]
     return document

@@ -35,7 +35,7 @@ def test_a_cold_request_takes_the_pods_own_start_and_little_more(stack, web, hos
     """What the user waits for is the pod; Layby must not add to it noticeably."""
     # An istiod that was late for another test has taught hold servers a longer wait, which they
     # give up by and by: it was 0.76 s at the first of thirty requests once, and 0.57 s at the 15th.
-    layby.renew_hold_servers(stack.api)
+    layby.renew(stack.api)
     web(annotations={PROBE_PERIOD: "20ms"})
     added = []
     for _ in range(30):

@@ -5,14 +5,24 @@ Must not know what demand decides.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, assert_never
 
 import grpc
 
-from extproc.core.demand import Demand, DemandWindow
+from extproc.core.demand import Demand, DemandWindow, keep_bound
 from extproc.core.probe import match_probe
 from extproc.core.workload import Workload, WorkloadKey
+from extproc.log_streams import LogStreams
 from extproc.wire.access_log import SERVICE, Entry, Moment, parse
+
+MOST_STREAMS = 5_000
+"""Streams open at once, of which each worker of each Envoy has one; 26 kB of memory each."""
+MOST_OPEN = 200_000
+"""Open requests remembered, of all workloads together; 250 B of memory each. To hear of so many
+takes half a core: Envoys name each of them every 5 s."""
+AT_ONCE = 64
+"""Entries taken in before whoever is parked has a turn: half a millisecond's work."""
 
 Context = grpc.aio.ServicerContext[object, bytes]
 
@@ -22,13 +32,25 @@ class AccessLog:
 
     Args:
         find: the workload behind an Envoy cluster name, if it is managed.
+        most_streams: streams that may be open at once.
+        most_open: open requests that are remembered at once.
     """
 
-    def __init__(self, find: Callable[[str], WorkloadKey | None]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], WorkloadKey | None],
+        *,
+        most_streams: int = MOST_STREAMS,
+        most_open: int = MOST_OPEN,
+    ) -> None:
         self._find = find
+        self._most_open = most_open
+        self._left = AT_ONCE
+        """Entries that may be taken in before all else has a turn."""
         self._workloads: Mapping[WorkloadKey, Workload] = {}
         self._windows: dict[WorkloadKey, DemandWindow] = {}
-        self._closing = asyncio.Event()
+        self._streams = LogStreams(most_streams)
+        self._turn = asyncio.Lock()
         self.streams = 0
         """How many streams Envoys have opened. They do so with their first entry."""
 
@@ -60,20 +82,41 @@ class AccessLog:
 
     async def receive(self, _messages: object, context: Context) -> bytes:
         """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""
-        closing = asyncio.ensure_future(self._closing.wait())
+        stream = self._streams.opened()
         self.streams += 1
         try:
-            while isinstance(message := await _first(context.read(), closing), bytes):
-                now = asyncio.get_running_loop().time()
-                for entry in parse(message):
-                    self._count(entry, now)
+            while isinstance(message := await _first(context.read(), stream), bytes):
+                self._streams.heard(stream)
+                await self._take_in(parse(message))
+                # The next one may be long in coming.
+                del message
         finally:
-            closing.cancel()
+            self._streams.ended(stream)
         return b""
 
     def close(self) -> None:
         """End every stream with OK: a drain would otherwise wait for Envoys to end them."""
-        self._closing.set()
+        self._streams.close()
+
+    async def _take_in(self, entries: Iterator[Entry]) -> None:
+        """Count the entries of a message.
+
+        The lock is no more than a line to stand in: however many streams have however much to say,
+        one of them at a time has a turn, and after so many entries all else has one.
+        """
+        while True:
+            async with self._turn:
+                now = asyncio.get_running_loop().time()
+                for entry in islice(entries, self._left):
+                    self._count(entry, now)
+                    self._left -= 1
+                if self._left:
+                    # A message without any takes time too.
+                    self._left -= 1
+                    return
+                self._left = AT_ONCE
+                keep_bound(self._windows.values(), self._most_open)
+                await asyncio.sleep(0)
 
     def _count(self, entry: Entry, now: float) -> None:
         key = self._find(entry.cluster)

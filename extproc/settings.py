@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from extproc.scaler.tls import TlsFiles
+from kube.settings import Namespaces
 
 
 class Settings(BaseSettings):
@@ -18,8 +19,9 @@ class Settings(BaseSettings):
 
     listen: str = "0.0.0.0:9002"
     """Where ext_proc, access logs, the demand feed and health are served, as `host:port`."""
-    namespace: str = ""
-    """The only namespace whose TrafficHolds are served; empty for all."""
+    watch_namespaces: Namespaces = frozenset()
+    """The namespaces whose TrafficHolds are served, with commas between them; empty for all. No
+    right is needed in others, but to list and watch EndpointSlices in service_namespace."""
     service: str = "layby-extproc"
     """The Service of the hold servers, by which they find one another."""
     service_namespace: str = "layby-system"
@@ -33,6 +35,10 @@ class Settings(BaseSettings):
     """A PEM file with its key."""
     scaler_client_ca: Path | None = None
     """A PEM file with the authorities for KEDA's own certificate; without it anybody may ask."""
+    feed_token_file: Path | None = None
+    """A file with the tokens by which hold servers and controllers know one another, one a line:
+    the first is shown to other hold servers, each is taken from whoever asks for demand. Read again
+    for each stream. Empty: whoever reaches the port may ask."""
     domain: str = "cluster.local"
     """The cluster's DNS domain, as istiod has it."""
     max_pending: Annotated[int, Field(ge=1)] = 20_000

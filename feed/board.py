@@ -125,8 +125,7 @@ class Board:
         self._expected: frozenset[str] | None = None
         self._lost_at: float | None = None
         self._broken_at: float | None = None
-        self.heard = False
-        """Whether a hold server said that an Envoy has told it of requests."""
+        self._reported_at: float | None = None
 
     def expect(self, replicas: Collection[str], now: float) -> None:
         """These are the hold servers there are; the parts of all others are dropped."""
@@ -155,7 +154,8 @@ class Board:
         if last is not None and began_at - last.began_at > _RESTART_SECONDS:
             self._lose(last, now)
         self._reports[replica] = _Report(shares, now, began_at)
-        self.heard = self.heard or log_streams > 0
+        if log_streams > 0 and self._reported_at is None:
+            self._reported_at = now
 
     def complete(self, now: float) -> bool:
         """Whether the sum is the whole.
@@ -175,6 +175,11 @@ class Board:
         )
 
     @property
+    def heard(self) -> bool:
+        """Whether a hold server said that an Envoy has told it of requests."""
+        return self._reported_at is not None
+
+    @property
     def reported(self) -> bool:
         """Whether any Envoy has ever told a hold server that there is of requests.
 
@@ -188,6 +193,15 @@ class Board:
     def unbroken(self, now: float) -> float:
         """Seconds since an account was last lost, with what it knew and had not told."""
         return inf if self._broken_at is None else now - self._broken_at
+
+    def settled(self, now: float) -> float:
+        """Seconds since a hold server came or went, or an Envoy's first report.
+
+        If the sum is not whole 20 s after these, it is for a hold server that is silent.
+        """
+        moments = [report.began_at for report in self._reports.values()]
+        moments += [at for at in (self._broken_at, self._reported_at) if at is not None]
+        return min((now - at for at in moments), default=inf)
 
     def silence(self, now: float) -> float:
         """Since when the one that has been silent longest was heard; infinite if one never was."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from feed.board import Board, HoldName, Share
 from feed.listener import Listener
+from feed.tokens import Tokens
 from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Selection
@@ -24,14 +25,23 @@ class HoldServers:
         namespace: of the Service.
         service: its name.
         port_name: of the port on which the feed is served.
+        tokens: what hold servers are shown, if anything.
     """
 
-    def __init__(self, kube: Kube, namespace: str, service: str, port_name: str = "grpc") -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        namespace: str,
+        service: str,
+        port_name: str = "grpc",
+        *,
+        tokens: Tokens | None = None,
+    ) -> None:
         labels = f"{SERVICE_LABEL}={service}"
         self._slices = Informer(kube, Selection(ENDPOINT_SLICES, namespace, labels=labels))
         self._port_name = port_name
         self._board = Board()
-        self._feed = Listener(self._board, self._look)
+        self._feed = Listener(self._board, self._look, tokens)
         self._listeners: list[Callable[[HoldName], None]] = []
         self._watched: set[HoldName] = set()
         self._told: dict[HoldName, object] = {}
@@ -55,9 +65,18 @@ class HoldServers:
         """True once a hold server says that an Envoy has told it of requests."""
         return self._board.heard
 
+    @property
+    def refusal(self) -> str:
+        """What a hold server says that does not take the token; empty if all do."""
+        return self._feed.refusal
+
     def unbroken(self) -> float:
         """Seconds since an account was last lost, with what it knew and had not told."""
         return self._board.unbroken(_now())
+
+    def settled(self) -> float:
+        """Seconds since a hold server came or went, or an Envoy's first report."""
+        return self._board.settled(_now())
 
     def forget(self, hold: HoldName) -> None:
         """Forget a hold that is gone, and do not watch it any more."""

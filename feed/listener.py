@@ -13,10 +13,13 @@ from feed import wire
 from feed.board import Board
 from feed.feed_pb2 import Report, WatchRequest
 from feed.service import SERVICE
+from feed.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+LONGEST_DETAILS = 500
+"""Characters of what a hold server says."""
 OPTIONS = (
     ("grpc.keepalive_time_ms", 2_000),
     ("grpc.keepalive_timeout_ms", 1_000),
@@ -34,13 +37,24 @@ class Listener:
     Args:
         board: the sum.
         changed: called after each report.
+        tokens: whose first one hold servers are shown; None: they are shown nothing.
     """
 
-    def __init__(self, board: Board, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, board: Board, changed: Callable[[], None], tokens: Tokens | None = None
+    ) -> None:
         self._board = board
         self._changed = changed
+        self._tokens = tokens
+        self._refused: dict[str, str] = {}
+        """What the hold servers say that do not take the token, by address."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def refusal(self) -> str:
+        """What a hold server says that does not take the token; empty if all do."""
+        return next(iter(self._refused.values()), "")
 
     async def run(self) -> None:
         """Own the streams until cancelled."""
@@ -53,6 +67,7 @@ class Listener:
         self._board.expect(replicas, asyncio.get_running_loop().time())
         for replica in self._tasks.keys() - set(replicas):
             self._tasks.pop(replica).cancel()
+            self._refused.pop(replica, None)
         for replica in set(replicas) - self._tasks.keys():
             if self._group:
                 task = self._group.create_task(self._listen(replica), name=f"feed {replica}")
@@ -68,13 +83,25 @@ class Listener:
             )
             while True:
                 try:
-                    async for report in watch(WatchRequest()):
+                    metadata = self._tokens.metadata() if self._tokens else ()
+                    async for report in watch(WatchRequest(), metadata=metadata):
                         self._hear(replica, report)
                 except grpc.aio.AioRpcError as error:
-                    log.debug("hold server %s: %s", replica, error.details())
+                    self._failed(replica, error)
                 await asyncio.sleep(RETRY_SECONDS)
 
+    def _failed(self, replica: str, error: grpc.aio.AioRpcError) -> None:
+        details = (error.details() or "")[:LONGEST_DETAILS]
+        if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            log.debug("hold server %s: %s", replica, details)
+        elif self._refused.get(replica) != details:
+            # Once: it is asked again twice a second.
+            log.warning("nothing is put to sleep: hold server %s says that %s", replica, details)
+            self._refused[replica] = details
+
     def _hear(self, replica: str, report: Report) -> None:
+        if self._refused.pop(replica, None) is not None:
+            log.info("hold server %s takes the token", replica)
         now = asyncio.get_running_loop().time()
         shares, age = wire.shares_of(report, now), report.account_age_seconds
         self._board.hear(replica, shares, age, now, log_streams=report.log_streams)

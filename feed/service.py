@@ -4,6 +4,7 @@ Must not know who listens.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import grpc
@@ -11,6 +12,8 @@ import grpc
 from feed import wire
 from feed.board import HoldName, Share
 from feed.feed_pb2 import Report, WatchRequest
+from feed.refusals import Refusals
+from feed.tokens import HEADER, Tokens
 
 SERVICE = "layby.feed.v1.DemandFeed"
 LOOK_SECONDS = 0.25
@@ -18,8 +21,15 @@ HEARTBEAT_SECONDS = 2.0
 SHARED_SECONDS = LOOK_SECONDS / 2
 """For so long the listeners share one look: with a thousand holds it takes 6 ms of the event loop,
 and every hold server and every controller listens."""
+_ADVICE = (
+    "the demand feed was opened with {}: name files that have a token in common by "
+    "LAYBY_EXTPROC_FEED_TOKEN_FILE of all hold servers and LAYBY_CONTROLLER_FEED_TOKEN_FILE of all "
+    "controllers"
+)
 
 Context = grpc.aio.ServicerContext[WatchRequest, Report]
+
+log = logging.getLogger(__name__)
 
 
 class FeedService:
@@ -29,13 +39,19 @@ class FeedService:
         shares: what is known now.
         log_streams: how many streams of access logs Envoys have opened until now; of those that
             others told of, one is enough, so that it outlives who has heard them.
+        tokens: what listeners have to show; None: nothing.
     """
 
     def __init__(
-        self, shares: Callable[[], Mapping[HoldName, Share]], log_streams: Callable[[], int]
+        self,
+        shares: Callable[[], Mapping[HoldName, Share]],
+        log_streams: Callable[[], int],
+        tokens: Tokens | None = None,
     ) -> None:
         self._shares = shares
         self._log_streams = log_streams
+        self._tokens = tokens
+        self._refusals = Refusals()
         self._began_at = asyncio.get_running_loop().time()
         self._seen: tuple[float, Mapping[HoldName, Share]] | None = None
         self._closing = False
@@ -50,8 +66,10 @@ class FeedService:
         )
         return grpc.method_handlers_generic_handler(SERVICE, {"Watch": watch})
 
-    async def watch(self, _request: WatchRequest, _context: Context) -> AsyncIterator[Report]:
+    async def watch(self, _request: WatchRequest, context: Context) -> AsyncIterator[Report]:
         """Serve one listener (layby.feed.v1.DemandFeed.Watch)."""
+        if self._tokens is not None:
+            await self._admit(self._tokens, context)
         clock = asyncio.get_running_loop().time
         said: Mapping[HoldName, Share] | None = None
         said_at = 0.0
@@ -74,6 +92,18 @@ class FeedService:
         """End every stream with OK, so that listeners come back at once."""
         self._closing = True
         self.look()
+
+    async def _admit(self, tokens: Tokens, context: Context) -> None:
+        """Refuse who does not show one of the tokens. A stream that is open stays so."""
+        metadata = tuple(context.invocation_metadata() or ())
+        if tokens.accept(metadata):
+            return
+        shown = any(name == HEADER for name, _ in metadata)
+        advice = _ADVICE.format("a token that is not known here" if shown else "no token")
+        host = context.peer().rpartition(":")[0]
+        if self._refusals.is_news(host, asyncio.get_running_loop().time()):
+            log.warning("refused %s: %s", host, advice)
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, advice)
 
     def _shared(self, now: float) -> Mapping[HoldName, Share]:
         if self._seen is None or now - self._seen[0] >= SHARED_SECONDS:

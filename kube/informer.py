@@ -23,32 +23,47 @@ log = logging.getLogger(__name__)
 
 
 class Informer:
-    """The objects of one selection, as the API server tells them."""
+    """The objects of some selections, as the API server tells them.
+
+    Args:
+        kube: the API.
+        selections: of one resource, each of another namespace unless there is but one. Each is
+            followed by itself: one that fails holds up no other. Of none there is nothing.
+        trim: what is kept of each object.
+        indexes: what objects are found by.
+        pace: how long things may take.
+    """
 
     def __init__(
         self,
         kube: Kube,
-        selection: Selection,
-        *,
+        *selections: Selection,
         trim: Trim | None = None,
         indexes: Mapping[str, Index] | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self.selection = selection
+        self.selections = selections
         self.store = Store(indexes)
         self.synced = asyncio.Event()
-        """Set once the first list is in the store and its listeners have been told."""
-        self.failure: KubeError | None = None
-        """Why the store may be out of date; none if it is as current as can be known."""
+        """Set once the first list of each is in the store and its listeners have been told."""
         self._kube = kube
         self._trim = trim or without_managed_fields
         self._pace = pace or Pace()
         self._listeners: list[Listener] = []
+        self._failures: dict[Selection, KubeError] = {}
+        self._unlisted = set(selections)
+        self._see_whether_synced()
 
     def __repr__(self) -> str:
+        paths = " and ".join(selection.path for selection in self.selections)
         state = "synced" if self.synced.is_set() else "not synced"
         failing = f", failing: {self.failure}" if self.failure else ""
-        return f"<Informer {self.selection.path} {len(self.store)} objects, {state}{failing}>"
+        return f"<Informer {paths or 'of nothing'} {len(self.store)} objects, {state}{failing}>"
+
+    @property
+    def failure(self) -> KubeError | None:
+        """Why the store may be out of date; none if it is as current as can be known."""
+        return next(iter(self._failures.values()), None)
 
     def subscribe(self, listener: Listener) -> None:
         """Have a listener told of each change, once the store has it.
@@ -58,39 +73,56 @@ class Informer:
         """
         self._listeners.append(listener)
 
+    def forget(self) -> None:
+        """Be as before the first list, and tell nobody. Not while it runs."""
+        self.store.replace({})
+        self._failures.clear()
+        self._unlisted = set(self.selections)
+        self._see_whether_synced()
+
     async def run(self) -> None:
         """Keep the store current until cancelled."""
-        # The generator ends with us: what it holds open is closed before this returns.
-        async with aclosing(follow(self._kube, self.selection, self._pace)) as happenings:
-            async for happening in happenings:
-                self._take_in(happening)
+        async with asyncio.TaskGroup() as group:
+            for selection in self.selections:
+                group.create_task(self._follow(selection), name=f"follow {selection.path}")
 
-    def _take_in(self, happening: Happening) -> None:
+    async def _follow(self, selection: Selection) -> None:
+        # The generator ends with us: what it holds open is closed before this returns.
+        async with aclosing(follow(self._kube, selection, self._pace)) as happenings:
+            async for happening in happenings:
+                self._take_in(selection, happening)
+
+    def _take_in(self, selection: Selection, happening: Happening) -> None:
         match happening:
             case KubeError():
-                self._failed(happening)
+                self._failed(selection, happening)
                 return
             case Listing():
-                changes = self._listed(happening)
+                changes = self._listed(selection, happening)
             case Event():
                 changes = self._changed(happening)
             case _:
                 assert_never(happening)
-        if self.failure is not None:
-            log.info("%s: heard from again", self.selection.path)
-            self.failure = None
+        if self._failures.pop(selection, None):
+            log.info("%s: heard from again", selection.path)
         for change in changes:
             self._tell(change)
-        self.synced.set()
+        self._unlisted.discard(selection)
+        self._see_whether_synced()
 
-    def _failed(self, failure: KubeError) -> None:
+    def _see_whether_synced(self) -> None:
+        (self.synced.clear if self._unlisted else self.synced.set)()
+
+    def _failed(self, selection: Selection, failure: KubeError) -> None:
         # Once, not at every attempt: an outage is one thing that happens.
-        if self.failure is None or self.failure.reason != failure.reason:
-            log.warning("%s: %s", self.selection.path, failure)
-        self.failure = failure
+        last = self._failures.get(selection)
+        if last is None or last.reason != failure.reason:
+            log.warning("%s: %s", selection.path, failure)
+        self._failures[selection] = failure
 
-    def _listed(self, listing: Listing) -> list[Change]:
-        return self.store.replace({key_of(item): self._trimmed(item) for item in listing.items})
+    def _listed(self, selection: Selection, listing: Listing) -> list[Change]:
+        items = {key_of(item): self._trimmed(item) for item in listing.items}
+        return self.store.replace(items, selection.namespace)
 
     def _changed(self, event: Event) -> list[Change]:
         if event.kind in {Kind.BEGUN, Kind.BOOKMARK}:
@@ -106,7 +138,7 @@ class Informer:
         try:
             return self._trim(item)
         except Exception:
-            log.exception("an object of %s cannot be trimmed", self.selection.path)
+            log.exception("%s %s/%s cannot be trimmed", item.get("kind"), *key_of(item))
             return item
 
     def _tell(self, change: Change) -> None:
@@ -115,7 +147,8 @@ class Informer:
                 listener(change)
             except Exception:
                 # The store is right, and other keys must not suffer.
-                log.exception("a listener to %s failed on %s", self.selection.path, change.key)
+                plural = self.selections[0].resource.plural
+                log.exception("a listener to %s failed on %s", plural, change.key)
 
 
 def without_managed_fields(item: Object) -> Object:

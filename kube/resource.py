@@ -3,8 +3,8 @@
 Must not know how a request is sent, nor what is in an object beyond its name.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Self, TypeAlias
 from urllib.parse import quote
 
 Object: TypeAlias = Mapping[str, Any]
@@ -70,6 +70,17 @@ class Selection(NamedTuple):
         """The selectors as query parameters."""
         selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
         return {name: value for name, value in selectors.items() if value}
+
+    def within(self, namespaces: Collection[str]) -> tuple[Self, ...]:
+        """Return what selects the same in each of some namespaces; in all, if none is named.
+
+        What belongs to the whole cluster is in none of them: a role of namespaces cannot allow it.
+        """
+        if not namespaces:
+            return (self,)
+        if not self.resource.namespaced:
+            return ()
+        return tuple(self._replace(namespace=each) for each in sorted(namespaces))
 
 
 def group_path(api_version: str) -> str:

@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 class Store:
-    """The current objects of one selection."""
+    """The current objects of a resource, as far as they are selected."""
 
     def __init__(self, indexes: Mapping[str, Index] | None = None) -> None:
         self._functions = dict(indexes or {})
@@ -59,12 +59,14 @@ class Store:
         """Return these objects, in the order of their keys."""
         return [self._objects[key] for key in sorted(self.keys_by(index, value))]
 
-    def replace(self, objects: Mapping[Key, Object]) -> list[Change]:
-        """Have these objects and no others; return what has changed."""
-        old, self._objects = self._objects, dict(objects)
+    def replace(self, objects: Mapping[Key, Object], namespace: str = "") -> list[Change]:
+        """Have these objects and no others, in a namespace or in all; return what has changed."""
+        old = self._objects
+        kept = {k: item for k, item in old.items() if namespace and k.namespace != namespace}
+        self._objects = {**kept, **objects}
         self._shared = False
         self._indexes = self._indexed(self._objects)
-        gone = [Change(key, item, None) for key, item in old.items() if key not in objects]
+        gone = [Change(key, item, None) for key, item in old.items() if key not in self._objects]
         come = [
             Change(key, old.get(key), item)
             for key, item in objects.items()

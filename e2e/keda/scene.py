@@ -4,6 +4,7 @@ Must not know what a test is about.
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from e2e.stack.envoys import Reply
@@ -13,6 +14,7 @@ from e2e.workloads import manifests
 
 Manifest = dict[str, Any]
 KEDA = "keda.sh/v1alpha1"
+CONTROLLER = "layby.dev/controller"
 WITHIN = 30.0
 AT_ONCE = {
     "scaleDown": {
@@ -34,7 +36,7 @@ class Web:
         self.host = f"{name}.{namespace}.example"
 
     def deploy(self, apply: Callable[..., None], *arguments: str, **spec: Any) -> None:
-        """Deploy it, and ask it once, which proves that all is in place."""
+        """Deploy it, and ask it until all is in place."""
         annotations = spec.pop("annotations", None)
         scaling = {"pollingInterval": "1s", "behavior": AT_ONCE, **spec.pop("scaling", {})}
         hold = {
@@ -59,19 +61,29 @@ class Web:
                 },
             ]
         )
-        assert until(self.is_scaled_by_keda, WITHIN), self.hold.get("status")
-        assert until(lambda: self.get(patience=5).status == 200, WITHIN)
+        assert until(self._answers, WITHIN), self.hold.get("status")
+        # Before an Envoy has reported a request hold servers give KEDA no answer.
+        in_place = until(lambda: self._answers() and self.is_scaled_by_keda(), WITHIN)
+        assert in_place, self.hold.get("status")
 
     def get(self, path: str = "/", **how: Any) -> Reply:
         """Ask it through the gateway."""
         return self._stack.gateway.get(self.host, path, **how)
 
+    def _answers(self) -> bool:
+        return self.get(patience=5).status == HTTPStatus.OK
+
     def is_scaled_by_keda(self) -> bool:
         """Whether the controller says so, and KEDA that it works."""
-        said = {c["type"]: c for c in self.hold.get("status", {}).get("conditions", ())}
-        ready, scaler = said.get("Ready", {}), said.get("ScalerReady", {})
+        hold = self.hold
+        ready, scaler = condition(hold, "Ready"), condition(hold, "ScalerReady")
         is_true = ready.get("status") == scaler.get("status") == "True"
         return is_true and str(scaler.get("reason")).startswith("KEDA")
+
+    def events(self) -> list[str]:
+        """The reasons of the controller's Events in its namespace."""
+        found = self._api.items("events.k8s.io/v1", "Event", self.namespace)
+        return [each["reason"] for each in found if each["reportingController"] == CONTROLLER]
 
     @property
     def hold(self) -> Manifest:
@@ -107,6 +119,12 @@ class Web:
         cluster = f"outbound|80||{self.name}.{self.namespace}.svc.cluster.local"
         assert until(lambda: self.replicas == 0 and not self.pods(), WITHIN)
         assert until(lambda: not self._stack.gateway.endpoints(cluster), WITHIN)
+
+
+def condition(item: Manifest, kind: str) -> Manifest:
+    """What an object says of one of its conditions; nothing if it does not."""
+    conditions = item.get("status", {}).get("conditions", ())
+    return next((each for each in conditions if each["type"] == kind), {})
 
 
 def scale_writes(stack: Stack, namespace: str) -> list[str]:

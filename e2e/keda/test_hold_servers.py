@@ -102,12 +102,19 @@ async def test_a_hold_server_that_is_scaled_in_loses_nothing(stack, apply, names
 
 
 @pytest.mark.usefixtures("two")
-def test_a_rollout_of_hold_servers_does_not_use_up_a_fallback(stack, apply, namespace):
-    """KEDA counts polls that fail while the account is not whole, and then wakes what sleeps."""
-    web = scene.Web(stack, namespace)
+def test_a_rollout_of_hold_servers_is_no_news_and_does_not_use_up_a_fallback(
+    stack, apply, namespace
+):
+    """KEDA counts polls that fail while the account is not whole, and then wakes what sleeps.
+
+    Of what has no fallback it says that it is not Ready.
+    """
+    web, plain = (scene.Web(stack, namespace, name) for name in ("web", "plain"))
     fallback = {"failureThreshold": THRESHOLD, "replicas": 1}
     web.deploy(apply, annotations={PROBE_PERIOD: "20ms"}, scaling={"fallback": fallback})
+    plain.deploy(apply, annotations={PROBE_PERIOD: "20ms"})
     web.sleep()
+    plain.sleep()
     before = web.generation
 
     def failures() -> int:
@@ -118,16 +125,21 @@ def test_a_rollout_of_hold_servers_does_not_use_up_a_fallback(stack, apply, name
     begun = time.monotonic()
     stamp = {"annotations": {"kubectl.kubernetes.io/restartedAt": str(begun)}}
     stack.api.patch(DEPLOYMENT, {"spec": {"template": {"metadata": stamp}}})
-    seen = [0]
+    seen, said, steady = [0], set(), []
 
     def over() -> bool:
         seen.append(failures())
+        said.add(scene.condition(plain.scaled_object("layby-plain"), "Ready").get("status"))
+        steady.append(plain.is_scaled_by_keda())
         return seen[-1] == 0 and max(seen) > 0
 
     assert until(over, 2 * WITHIN, LOOK_SECONDS)
     sys.stderr.write(f"{max(seen)} failures in {time.monotonic() - begun:.0f} s\n")
     assert max(seen) < THRESHOLD
     assert before == web.generation
+    assert "False" in said, "KEDA has not even said that it gets no answer"
+    assert all(steady)
+    assert not [each for each in plain.events() if each.startswith(("ScaledObject", "KEDA"))]
 
 
 @pytest.mark.usefixtures("two")

@@ -80,8 +80,7 @@ def ready(cluster, namespace):
 def is_true(cluster, namespace: str, condition: str) -> bool:
     """Whether KEDA says so of the ScaledObject."""
     found = cluster.get(VERSION, "ScaledObject", "web", namespace)
-    conditions = found.get("status", {}).get("conditions", ())
-    return any(c["type"] == condition and c["status"] == "True" for c in conditions)
+    return scene.condition(found, condition).get("status") == "True"
 
 
 def test_it_is_ready_soon(keda):

@@ -3,8 +3,11 @@
 Layby's sampling is as it is by default; besides it keeps what has failed, as a person may ask.
 """
 
+import json
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -14,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind
 
+from deploy.generate import CHART
 from e2e import layby
 from e2e.stack import jaeger as jaegers
 from e2e.stack.kubelet import FAILURE
@@ -35,6 +39,10 @@ STORY = [
     *("ready", "endpoint seen", "released"),
 ]
 STAGES = ["scale", "schedule", "start", "readiness", "eds"]
+WORKLOAD = CHART / "files" / "dashboards" / "layby-workload.json"
+PANES = re.compile(r'panes=([^"]+)')
+"""Where an address of Grafana's says what is searched for."""
+CONDITION = re.compile(r'(name|span\.[\w.]+)( =~? )"([^"]*)"')
 CROWD = 20
 """Requests that meet both hold servers, with all likelihood."""
 
@@ -172,6 +180,27 @@ def test_what_the_caller_does_not_keep_is_not_kept_unless_it_failed(
     holds = [hold_of(jaeger, kept) for kept, _, _ in rest]
     assert len({hold.links for hold in holds}) == 2
     assert [] == jaeger.trace(trace)
+
+
+def searches():
+    """Return the TraceQL of all links in the workload's dashboard."""
+    found = {unquote(each) for each in PANES.findall(WORKLOAD.read_text())}
+    return sorted({json.loads(each)["layby"]["queries"][0]["query"] for each in found})
+
+
+@pytest.mark.parametrize("query", searches())
+def test_what_a_dashboard_searches_for_is_there(stack, jaeger, asleep, namespace, host, query):
+    """It asks a Tempo; what spans and their attributes are called, a Jaeger knows as well."""
+    asleep(annotations={FAILURE: "ImagePullBackOff"})
+    assert "cannot-start" == stack.gateway.get(host).headers.get("x-layby-reason")
+    wanted = {"$namespace": namespace, "$name": "web", "shed|expired|hopeless": "hopeless"}
+    conditions = CONDITION.findall(query)
+    assert (
+        query == "{ " + " && ".join(f'{key}{op}"{value}"' for key, op, value in conditions) + " }"
+    )
+    (_, _, name), *attributes = conditions
+    tags = {key.removeprefix("span."): wanted[value] for key, _, value in attributes}
+    assert until(lambda: jaeger.search("layby-extproc", name, tags), WITHIN, 0.2), tags
 
 
 def test_a_failure_is_kept_though_the_caller_does_not_keep_it(stack, jaeger, asleep, host):

@@ -4,11 +4,13 @@ Owns its flags, its address and its API. Must not know who sends.
 """
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from e2e.stack.binaries import obtain
 from e2e.stack.controlplane import answers
@@ -20,6 +22,7 @@ OTLP = f"http://{HOST}:4317"
 API = f"http://{HOST}:16686"
 PROGRAM = "jaeger-all-in-one"
 _NOT_FOUND = 404
+_LOOKBACK_MICROSECONDS = 3_600_000_000
 _PORTS = {
     "collector.otlp.grpc": 4317,
     "collector.otlp.http": 4318,
@@ -63,6 +66,13 @@ class Jaeger:
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace; none if it is not known."""
         return [span for found in _ask(f"/api/traces/{trace_id}") for span in _spans(found)]
+
+    def search(self, service: str, operation: str, tags: Mapping[str, str]) -> list[str]:
+        """Return the traces with a span of that name and these tags, of the last hour."""
+        now = int(time.time() * 1e6)
+        asked = {"service": service, "operation": operation, "tags": json.dumps(tags)}
+        span = {"start": now - _LOOKBACK_MICROSECONDS, "end": now, "limit": 50}
+        return [each["traceID"] for each in _ask(f"/api/traces?{urlencode({**asked, **span})}")]
 
 
 def _ask(path: str) -> list[Any]:

@@ -5,7 +5,9 @@ monotonic seconds.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 RATE_WINDOW = 60
 """Seconds over which the request rate is averaged."""
@@ -75,6 +77,16 @@ class DemandWindow:
         if self._open.pop(stream, None) is not None:
             self.asked(now)
 
+    @property
+    def open(self) -> int:
+        """How many requests are remembered as open."""
+        return len(self._open)
+
+    def forget(self, number: int) -> None:
+        """Forget so many of the open requests, beginning with those that were seen first."""
+        for stream in tuple(islice(self._open, number)):
+            del self._open[stream]
+
     def read(self, pending: int, now: float) -> Demand:
         """The demand now, with `pending` requests parked."""
         lost = [stream for stream, seen in self._open.items() if now - seen > FORGOTTEN_AFTER]
@@ -88,3 +100,18 @@ class DemandWindow:
     def _forget_buckets(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] <= second - RATE_WINDOW:
             self._buckets.popleft()
+
+
+def keep_bound(windows: Collection[DemandWindow], most: int) -> None:
+    """Have no more than `most` open requests be remembered, of all workloads together.
+
+    It is the workload with most of them that has some forgotten: whoever makes up requests for one
+    workload does not have those for another forgotten. One that is still open, as is said of it
+    every few seconds, is then remembered again.
+    """
+    excess = sum(window.open for window in windows) - most
+    while excess > 0:
+        largest = max(windows, key=lambda window: window.open)
+        number = min(excess, largest.open)
+        largest.forget(number)
+        excess -= number

@@ -20,11 +20,13 @@ from extproc.settings import Settings
 from feed.gauges import watch as watch_feed
 from feed.hold_servers import HoldServers
 from feed.service import FeedService
+from feed.tokens import Tokens
 from kube.client import Kube
 from kube.connection import Connection
 from kube.discovery import Discovery
 from kube.resource import Key
 from telemetry.app import Telemetry
+from telemetry.catalogue.holding import FROM_ZERO
 
 log = logging.getLogger(__name__)
 
@@ -36,27 +38,32 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
     """Serve until `stopping` is set, then drain. What is reported outlasts it.
 
     Raises:
-        OSError: a listen address is taken, or a certificate is of no use.
+        OSError: a listen address is taken, or a certificate or a token is of no use.
         kube.connection.ConfigError: there is no way to the API server.
     """
+    tokens = Tokens.given(settings.feed_token_file, "LAYBY_EXTPROC_FEED_TOKEN_FILE")
     async with await Connection.open(user_agent="layby-extproc") as connection:
         kube = Kube(connection)
         wakes = Wakes()
+        hold_servers = HoldServers(
+            kube, settings.service_namespace, settings.service, tokens=tokens
+        )
         watch = MeshWatch(
             kube,
             domain=settings.domain,
             wakes=wakes,
             cold_starts=reports.cold_starts,
-            namespace=settings.namespace,
+            hold_servers=hold_servers,
+            namespaces=settings.watch_namespaces,
         )
         waker = ScaleWaker(
             kube, Discovery(kube), lambda: watch.directory, wakes, reports.cold_starts
         )
-        hold_servers = HoldServers(kube, settings.service_namespace, settings.service)
         # Two of them are made below.
         feed = FeedService(
             lambda: demand.own(),  # noqa: PLW0108
             lambda: server.log_streams or int(hold_servers.heard),
+            tokens,
         )
         server = HoldServer(
             waker,
@@ -69,7 +76,7 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
         starts = Starts(reports.cold_starts, asyncio.get_running_loop().time)
         demand = MeshDemand(server, wakes, hold_servers, starts)
         wakes.subscribe(lambda _: feed.look())
-        reports.only(lambda: gauges.known(watch.directory))
+        reports.only(lambda: gauges.known(watch.directory), FROM_ZERO)
         gauges.watch(reports.store, server, demand, limit=settings.max_pending)
         watch_feed(reports.store, hold_servers)
         service = ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds)

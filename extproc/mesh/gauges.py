@@ -3,8 +3,6 @@
 Must not know how they are exposed.
 """
 
-from collections.abc import Iterable
-
 from extproc.app import HoldServer
 from extproc.mesh.demand import MeshDemand
 from extproc.mesh.directory import Directory
@@ -25,6 +23,6 @@ def watch(store: Store, server: HoldServer, demand: MeshDemand, *, limit: int) -
     store.watch(DEMAND_AGE, demand.ages)
 
 
-def known(directory: Directory) -> Iterable[HoldName]:
+def known(directory: Directory) -> set[HoldName]:
     """Return the TrafficHolds there are, and those that requests still wait for."""
     return {*directory.holds, *(key.without_port for key in directory.workloads)}

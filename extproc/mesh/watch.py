@@ -4,14 +4,17 @@ Every event means "look again"; the directory is built whole. Must not know who 
 """
 
 import asyncio
+from collections.abc import Collection
 
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
+from extproc.mesh import gauges
 from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import ready_endpoints
 from extproc.mesh.reading import Reader, says_the_same, trim
 from extproc.mesh.wakes import Wakes
 from feed.board import HoldName, WakeOutcome
+from feed.hold_servers import HoldServers
 from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import (
@@ -38,29 +41,32 @@ class MeshWatch:
     Args:
         kube: the API.
         domain: the cluster's DNS domain.
-        namespace: what to watch; empty for all namespaces.
+        namespaces: those to watch; all if there are none.
         wakes: which go on, and end with a ready endpoint.
         cold_starts: told of that endpoint.
+        hold_servers: forget what they told of a hold that is gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - parts, put together
         self,
         kube: Kube,
         *,
         domain: str,
         wakes: Wakes,
         cold_starts: ColdStarts,
-        namespace: str = "",
+        hold_servers: HoldServers,
+        namespaces: Collection[str] = (),
     ) -> None:
+        self._hold_servers = hold_servers
         self._wakes = wakes
         self._cold_starts = cold_starts
         self.directory = Directory(domain)
         self._reader = Reader()
-        self._holds = Informer(kube, Selection(TRAFFIC_HOLDS, namespace), trim=trim)
-        self._services = Informer(kube, Selection(SERVICES, namespace), trim=_service)
+        self._holds = Informer(kube, *Selection(TRAFFIC_HOLDS).within(namespaces), trim=trim)
+        self._services = Informer(kube, *Selection(SERVICES).within(namespaces), trim=_service)
         self._slices = Informer(
             kube,
-            Selection(ENDPOINT_SLICES, namespace, labels=SERVICE_LABEL),
+            *Selection(ENDPOINT_SLICES, labels=SERVICE_LABEL).within(namespaces),
             trim=_slice,
             indexes={BY_SERVICE: lambda item: [_service_of(item)]},
         )
@@ -113,6 +119,8 @@ class MeshWatch:
             self._wakes.forget(HoldName(*gone))
         # Whoever already waits for a hold that is deleted gets the workload all the same.
         old, self.directory = self.directory, keeping(new, self.directory, lingering)
+        for name in gauges.known(old) - gauges.known(self.directory):
+            self._hold_servers.forget(HoldName(*name))
         if self._again:
             self._again.cancel()
             self._again = None

@@ -11,4 +11,5 @@ from telemetry.store import Store
 def watch(store: Store, service: ScalerService) -> None:
     """Have the store ask the service whenever it is read."""
     store.watch(KEDA_STREAMS, lambda: [((), float(service.streams))])
+    store.begin(KEDA_CALLS)
     store.watch(KEDA_CALLS, lambda: [(k, float(n)) for k, n in service.calls.items()])

@@ -15,6 +15,9 @@ from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
 from istio.contract import CLUSTER_TAG
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+LONGEST_ID = 64
+"""Characters of a request id that are kept. Envoy's own has 36, but a client may choose it, and its
+time tells two requests apart that are the same so far."""
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 """envoy.config.core.v3.RequestMethod by number."""
 
@@ -58,5 +61,5 @@ def parse(message: bytes) -> Iterator[Entry]:
             asked = Request(method, path, request.user_agent)
             # A client may choose the request id, and choose it twice; a retry has the same.
             start = common.start_time
-            stream = f"{request.request_id}/{start.seconds}.{start.nanos}"
+            stream = f"{request.request_id[:LONGEST_ID]}/{start.seconds}.{start.nanos}"
             yield Entry(moment, cluster, stream, asked)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.keda import DEFINITIONS
 from kube.errors import KubeError
 from kube.request import Request
 from kube.resource import (
@@ -44,7 +43,6 @@ _KINDS = {
     "DestinationRule": DESTINATION_RULES,
     "EnvoyFilter": ENVOY_FILTERS,
     "ScaledObject": SCALED_OBJECTS,
-    "CustomResourceDefinition": DEFINITIONS,
     "EndpointSlice": ENDPOINT_SLICES,
     "Mill": MILLS,
 }
@@ -78,12 +76,29 @@ class Cluster(FakeApi):
         """Have objects, of which new ones are told."""
         for item in items:
             kind = item.get("kind", "EndpointSlice")
-            self.put(_KINDS[kind], item)
+            if kind == "CustomResourceDefinition":
+                self._define(item)
+            else:
+                self.put(_KINDS[kind], item)
 
     def lose(self, *items: Mapping[str, Any]) -> None:
         """Have objects no longer."""
         for item in items:
-            self.remove(_KINDS[item.get("kind", "EndpointSlice")], item)
+            kind = item.get("kind", "EndpointSlice")
+            if kind == "CustomResourceDefinition":
+                del self.objects[f"/apis/{SCALED_OBJECTS.api_version}"]
+            else:
+                self.remove(_KINDS[kind], item)
+
+    def _define(self, item: Mapping[str, Any]) -> None:
+        """Serve ScaledObjects as far as their definition says, and tell nobody."""
+        verbs = ["delete", "get", "list", "watch"]
+        if "deletionTimestamp" not in item["metadata"]:
+            verbs += ["create", "patch"]
+        entry = {"name": SCALED_OBJECTS.plural, "kind": SCALED_OBJECTS.kind, "verbs": verbs}
+        (established,) = item["status"]["conditions"]
+        served = [entry] if established["status"] == "True" else []
+        self.objects[f"/apis/{SCALED_OBJECTS.api_version}"] = {"resources": served}
 
     def find(self, resource: Resource, name: str, namespace: str = "shop") -> Any:
         """Return an object, if it is there."""

@@ -23,6 +23,7 @@ class FakeDemand:
         self.demands: dict[Key, Demand] = {}
         self._since: dict[Key, float] = {}
         self.watched: set[Key] = set()
+        self.refusal = ""
         self._listeners: list[Callable[[Key], None]] = []
 
     def demand(self, key: Key) -> Demand | None:
@@ -41,6 +42,8 @@ class FakeDemand:
             demand.requests,
             demand.sheds,
             demand.reported,
+            demand.unbroken + age,
+            demand.settled + age,
         )
 
     def watch(self, key: Key, *, on: bool) -> None:

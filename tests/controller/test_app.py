@@ -4,9 +4,13 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
+from controller.app import run
 from controller.gate import gate_object
 from controller.health import health
 from controller.settings import Settings
+from feed.tokens import TokenError
+from telemetry.app import Telemetry
+from telemetry.settings import TraceSettings
 from tests.controller.looking import cart, events
 
 
@@ -21,6 +25,7 @@ def test_the_gate_leads_to_the_hold_servers_service():
     "wrong",
     [
         {"namespace": "Not A Name"},
+        {"watch_namespaces": "Not A Name"},
         {"hold_port": 0},
         {"chances": 9},
         {"workers": 0},
@@ -36,7 +41,9 @@ def test_settings_are_checked_before_anything_runs(wrong):
 
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("LAYBY_CONTROLLER_GATE_SELECTOR", '{"istio": "ingressgateway"}')
+    monkeypatch.setenv("LAYBY_CONTROLLER_WATCH_NAMESPACES", "shop,till")
     settings = Settings()
+    assert {"shop", "till"} == settings.watch_namespaces
     assert {"istio": "ingressgateway"} == settings.gate_selector
     assert "workloadSelector" in gate_object(settings)["spec"]
 
@@ -53,6 +60,14 @@ async def test_health_says_alive_at_once_and_ready_when_it_is():
         assert (200, 503) == (await ask("/healthz"), await ask("/readyz"))
         ready = True
         assert 200 == await ask("/readyz")
+
+
+async def test_it_does_not_begin_without_the_token_that_it_is_to_show(tmp_path):
+    """It would hear nothing, and put nothing to sleep."""
+    settings = Settings(feed_token_file=tmp_path / "token")
+    reports = Telemetry(None, TraceSettings())
+    with pytest.raises(TokenError, match=r"^LAYBY_CONTROLLER_FEED_TOKEN_FILE: .*token cannot be"):
+        await run(settings, asyncio.Event(), reports)
 
 
 @pytest.mark.looptime

@@ -9,13 +9,14 @@ from tests.controller import objects
 from tests.controller.autoscaled import OURS, direct, named, says, with_keda
 from tests.controller.conftest import Running
 from tests.controller.looking import begin, cart, condition, events, reason, replicas, status
-from tests.controller.objects import definition, deployment, endpoints, hold
+from tests.controller.objects import definition, deployment, endpoints, hold, service
 
 pytestmark = pytest.mark.looptime
 
 
 async def test_a_scaled_object_is_made_and_what_keda_says_of_it_is_told(running):
     """And once all is as it should be nothing is written."""
+    running.demand.say("cart", in_flight=1)
     await begin(running, definition(), *cart())
     cluster = running.cluster
     assert "ScaledObjectPending" == reason(cluster, "ScalerReady")
@@ -36,6 +37,63 @@ async def test_a_scaled_object_is_made_and_what_keda_says_of_it_is_told(running)
         says(cluster, lastActiveTime=str(second))
         await running.settle(5.0)
     assert {} == cluster.writes
+
+
+async def test_a_rollout_of_hold_servers_is_no_news(running):
+    """KEDA gets no answer meanwhile, and says so of each of its hundreds of ScaledObjects."""
+    running.demand.say("cart")
+    await with_keda(running)
+    cluster = running.cluster
+    for _ in range(2):
+        running.demand.say("cart", complete=False, settled=0.0)
+        says(cluster, "False", message="scaler unreachable")
+        await running.settle(19.0)
+        running.demand.say("cart", settled=20.0)
+        await running.settle(5.0)
+        assert {} == cluster.writes
+        says(cluster)
+        await running.settle(120.0)
+    assert ({}, []) == (cluster.writes, events(cluster))
+    says(cluster, "False", message="scaler unreachable")
+    await running.settle()
+    assert ["ScaledObjectNotReady"] == events(cluster)
+
+
+async def test_what_a_rollout_does_not_account_for_is_told(running):
+    """At a time that nobody else tells of: KEDA says nothing a second time."""
+    running.demand.say("cart")
+    await with_keda(running)
+    cluster = running.cluster
+    running.demand.say("cart", complete=False, settled=0.0)
+    says(cluster, "False", message="scaler unreachable")
+    await running.settle(20.0)
+    running.demand.say("cart", settled=20.0)
+    await running.settle(64.0)
+    assert ("KEDA", "Ready") == (reason(cluster, "ScalerReady"), reason(cluster, "Ready"))
+    await running.settle(2.0)
+    assert "scaler unreachable" in condition(cluster, "ScalerReady")["message"]
+    assert ["ScaledObjectNotReady"] == events(cluster)
+
+
+async def test_a_controller_that_is_to_leave_keda_alone_scales_by_itself(cluster):
+    """Whoever may not look after ScaledObjects would wait for ever to know which there are."""
+    running = Running(cluster, keda=False)
+    named_by = hold("pear", spec={"scaling": {"mode": "KEDA"}}, target="pear")
+    pear = (deployment("pear"), service("pear"), endpoints("pear"), named_by)
+    await begin(running, definition(), *cart(), *pear)
+    assert "Direct" == reason(cluster, "ScalerReady")
+    assert "KEDADisabled" == reason(cluster, "ScalerReady", "pear")
+    told = cluster.find(TRAFFIC_HOLDS, "pear")["status"]["conditions"]
+    (message,) = (each["message"] for each in told if each["type"] == "ScalerReady")
+    assert "keda.enabled=true" in message
+    for name in ("cart", "pear"):
+        running.demand.say(name, quiet=3600.0)
+    await running.settle(310.0)
+    assert (0, 1) == (replicas(cluster), replicas(cluster, "pear"))
+    assert [] == cluster.names(SCALED_OBJECTS)
+    looked = {request.path for request in cluster.asked if "keda" in request.path}
+    assert set() == looked, "the role does not allow it"
+    await running.stop()
 
 
 async def test_what_is_idle_is_left_to_keda(running):

@@ -195,6 +195,31 @@ async def test_without_any_envoy_that_reports_nothing_sleeps_and_a_condition_say
     assert "Unverified" == reason(cluster, "Attached")
 
 
+REFUSAL = "the demand feed was opened with no token"
+
+
+async def test_hold_servers_that_refuse_the_token_are_told_of_by_a_condition(running):
+    """Nothing is known of demand then, and `layby explain` shows why; held it is all the same."""
+    await begin(running, *cart())
+    cluster = running.cluster
+    running.demand.refusal = REFUSAL
+    await running.settle(60.0)
+    said = condition(cluster, "Ready")
+    assert said
+    assert ("True", "Ready") == (said["status"], said["reason"])
+    assert f"nothing is put to sleep, for a hold server says that {REFUSAL}" in said["message"]
+    await running.settle(3600.0)
+    assert 1 == replicas(cluster)
+    # That it has an end nobody tells, least of all one that is at zero.
+    cluster.scale(deployment(), 0)
+    await running.settle(1.0)
+    running.demand.refusal = ""
+    await running.settle(60.0)
+    said = condition(cluster, "Ready")
+    assert said
+    assert "put to sleep" not in said["message"]
+
+
 UNREADABLE = {"hold": {"timeout": "a while"}}
 LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["layby.dev/wake"]}
 

@@ -3,6 +3,8 @@ from typing import Any
 
 from crds.v1alpha1.traffichold import WakeOutcome
 from feed.feed_pb2 import Wake
+from feed.service import FeedService
+from feed.tokens import Tokens
 from kube.resource import ENDPOINT_SLICES, Key
 from tests.controller.listening import CART, endpoints, listening, two
 from tests.controller.objects import meta
@@ -13,6 +15,17 @@ async def test_nothing_is_known_before_a_hold_server_was_heard(eventually):
     """That is not the same as no demand: nothing may be put to sleep."""
     async with listening() as rig:
         await eventually(lambda: rig.api.watches)
+        assert rig.hold_servers.demand(CART) is None
+
+
+async def test_a_hold_server_that_does_not_take_the_token_is_told_of(tmp_path, eventually):
+    """Its silence has a cause that somebody can put right."""
+    file = tmp_path / "token"
+    file.write_text("a-token")
+    feed = FeedService(dict, int, Tokens(file, "LAYBY_EXTPROC_FEED_TOKEN_FILE"))
+    async with serving(feed) as port, listening(endpoints(port, "127.0.0.1")) as rig:
+        assert "" == rig.hold_servers.refusal
+        await eventually(lambda: "with no token" in rig.hold_servers.refusal)
         assert rig.hold_servers.demand(CART) is None
 
 
@@ -207,6 +220,7 @@ async def test_that_no_envoy_reports_to_any_of_them_is_told(eventually):
         feed.say(nothing(log_streams=1))
         await eventually(lambda: rig.is_complete)
         assert rig.demand().reported
+        assert rig.demand().settled < OLD
 
 
 async def test_a_lost_server_bounds_for_how_long_it_was_quiet(eventually):

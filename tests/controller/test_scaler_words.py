@@ -4,6 +4,7 @@ import pytest
 
 from controller.facts import Keda
 from controller.plan import plan
+from controller.scaled_object import Verdict
 from crds.condition import Ready, ScalerReady
 from crds.v1alpha1.traffichold import Phase
 from tests.controller.objects import (
@@ -20,8 +21,10 @@ from tests.controller.plans import (
 )
 from tests.controller.scaled import (
     THERE,
+    adopted,
     our,
     says,
+    stamped,
     user_s,
 )
 
@@ -70,6 +73,53 @@ def test_a_warning_of_keda_s_is_told_after_the_wait_for_it():
     failed = replace(waiting, scaled_objects=(our(ready="False"),))
     assert ["ScaledObjectNotReady"] == told(plan(failed, LATER))
     assert [] == told(plan(replace(waiting, scaled_objects=(our(),)), LATER))
+
+
+@pytest.mark.parametrize(
+    ("demand", "text"),
+    [
+        (None, "no hold server is heard from"),
+        (asleep(complete=False, reported=False), "before the mesh's first request"),
+        (asleep(complete=False), "once each has been heard from for 20 s"),
+        (asleep(settled=84.0), "once each has been heard from for 20 s"),
+    ],
+)
+def test_what_fails_for_want_of_an_answer_is_waited_for(demand, text):
+    """It is the same for all TrafficHolds, and no warning of any of them."""
+    made = plan(facts(**THERE, scaled_objects=(our(ready="False"),), demand=demand), NOW)
+    assert ScalerReady.SCALED_OBJECT_PENDING == reasons(made)["ScalerReady"]
+    assert "KEDA says of ScaledObject layby-cart: Ready is False; " in says(made)
+    assert text in says(made)
+    assert [] == told(made)
+    assert made.again_after, "nobody tells when it is over"
+
+
+@pytest.mark.parametrize(
+    ("was", "later", "expected"),
+    [
+        ("True", 84.0, ScalerReady.KEDA),
+        ("True", 85.0, ScalerReady.SCALED_OBJECT_NOT_READY),
+        ("False", 0.0, ScalerReady.SCALED_OBJECT_NOT_READY),
+    ],
+)
+def test_a_hold_server_that_comes_or_goes_leaves_what_was_said(was, later, expected):
+    """For 20 s KEDA gets no answer, asks again after its interval, and takes time to say so."""
+    before = settled(replace(stamped(), scaled_objects=(our(ready=was),), demand=IDLE))
+    after = replace(before, scaled_objects=(our(ready="False"),), demand=asleep(settled=later))
+    made = plan(after, LATER)
+    status = made.status or after.hold.status
+    assert expected == {each.type: each.reason for each in status.conditions}["ScalerReady"]
+    assert (None if later >= 85.0 else 85.0 - later) == made.again_after
+    assert (["ScaledObjectNotReady"] if later >= 85.0 else []) == told(made)
+
+
+def test_a_slow_poll_is_waited_for():
+    """A ScaledObject of a user's without pollingInterval is looked at every 30 s."""
+    before = adopted(demand=asleep(in_flight=1))
+    (so,) = (replace(each, ready=Verdict("False", "no")) for each in before.scaled_objects)
+    demand = asleep(in_flight=1, settled=109.0)
+    after = replace(before, scaled_objects=(so,), demand=demand)
+    assert (None, 1.0) == (plan(after, LATER).status, plan(after, LATER).again_after)
 
 
 @pytest.mark.parametrize(

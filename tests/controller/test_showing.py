@@ -159,12 +159,21 @@ async def test_wakes_are_remembered_though_nobody_looked(scene):
     assert "no image" == scene.cart().wakes[0].reason
 
 
+async def test_a_hold_server_that_refuses_the_token_is_told_of(scene):
+    """The page is where somebody looks who wonders why nothing sleeps."""
+    assert () == scene.look().notices
+    scene.hold_servers._feed._refused["10.0.0.1:9002"] = "no token was shown"
+    assert ("A hold server says that no token was shown.",) == scene.look().notices
+
+
 async def test_the_statuss_last_wake_is_shown_if_nothing_better_is_known(scene):
     """It outlives the hold servers; its stages do not."""
-    last = {"at": "2026-01-02T03:04:05Z", "duration": "1.5s", "outcome": "TimedOut"}
+    last = {"at": "2026-01-02T03:04:05Z", "duration": "1.5s", "outcome": "Failed"}
+    last["reason"] = "quota"
     scene.put({**STATUS, "lastWake": last})
     [wake] = scene.cart().wakes
-    assert (1.5, Outcome.TIMED_OUT, ()) == (wake.seconds, wake.outcome, wake.stages)
+    assert (1.5, Outcome.FAILED, ()) == (wake.seconds, wake.outcome, wake.stages)
+    assert "quota" == wake.reason
 
 
 async def test_one_that_cannot_be_read_is_shown_all_the_same(scene):

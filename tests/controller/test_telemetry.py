@@ -4,6 +4,7 @@ import pytest
 
 from telemetry.catalogue.controlling import (
     CONDITION,
+    DRY_RUN_SLEEPS,
     LEADER,
     QUEUE,
     RECONCILE,
@@ -41,7 +42,7 @@ async def test_one_that_is_put_to_sleep_begins_to_save(running):
     await running.settle()
     found = read(running)
     assert {(*CART, "RecentRequest"): 1.0} == found[SLEEP_VERDICT]
-    assert {} == found[SLEEPS]
+    assert {CART: 0.0} == found[SLEEPS]
     assert {CART: 0.0} == found[ZERO_TIME]
     await running.settle(305.0)
     asleep = read(running)
@@ -66,7 +67,8 @@ async def test_conditions_queues_and_the_leader_are_told(running):
     assert 9 == len(found[QUEUE])
     assert 0 == found[QUEUE]["TrafficHold", "running"]
     [looks] = [each for each in running.reports.read() if each.metric is RECONCILE]
-    assert {("TrafficHold", "ok"), ("HoldPolicy", "ok")} <= looks.distributions.keys()
+    done = {labels for labels, each in looks.distributions.items() if any(each.counts)}
+    assert {("TrafficHold", "ok"), ("HoldPolicy", "ok")} <= done
 
 
 async def test_of_one_that_is_invalid_the_condition_is_told(running):
@@ -82,6 +84,26 @@ async def test_of_one_without_a_workload_no_rest_is_told(running):
     await begin(running, hold())
     await running.settle(60.0)
     assert {CART: 0.0} == read(running)[ZERO_TIME]
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [
+        (None, {CART: 1.0}),
+        ({"since": "2026-11-24T15:20:14Z", "sleeps": 4, "asleep": True}, {CART: 0.0}),
+    ],
+)
+async def test_what_would_have_been_is_counted_from_the_first_look_on(running, told, counted):
+    """As the status has it, which goes on where another controller was."""
+    status = {"status": {"dryRun": told}} if told else {}
+    item = {**hold(spec={"dryRun": True}), **status}
+    running.demand.say("cart", quiet=3600.0, complete=False)
+    await begin(running, *cart()[:3], item)
+    await running.settle(310.0)
+    assert {} == read(running)[DRY_RUN_SLEEPS]
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(1.0)
+    assert counted == read(running)[DRY_RUN_SLEEPS]
 
 
 async def test_one_that_is_gone_is_forgotten(running):

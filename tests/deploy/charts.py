@@ -21,6 +21,7 @@ EVERYTHING = {
     },
     "gate": {"selector": {"istio": "ingressgateway"}, "attach": "gateways"},
     "keda": {"enabled": False, "tls": {"existingSecret": "keda", "authentication": "layby"}},
+    "feed": {"token": {"existingSecret": "feed"}},
     "extproc": {
         "autoscaling": {"enabled": True},
         "env": [{"name": "GRPC_VERBOSITY", "value": "error"}],
@@ -45,7 +46,7 @@ EVERYTHING = {
         "health": [{"namespaceSelector": {}}],
     },
 }
-ALONE = {"watchNamespace": "shop", "controller": {"enabled": False}, "crds": {"install": False}}
+SOME = {"watchNamespaces": ["shop", "mesh"], "crds": {"install": False}}
 BARE = {
     "extproc": {"replicas": 1, "podDisruptionBudget": {"enabled": False}},
     "controller": {"replicas": 1, "podDisruptionBudget": {"enabled": False}},
@@ -54,13 +55,14 @@ BARE = {
     "uninstall": {"enabled": False},
     "crds": {"keep": False},
     "keda": {"tls": {"generate": False}},
+    "feed": {"token": {"generate": False}},
 }
 CASES = [
     pytest.param(values, id=name)
     for name, values in (
         ("defaults", {}),
         ("everything", EVERYTHING),
-        ("one namespace", ALONE),
+        ("some namespaces", SOME),
         ("bare", BARE),
     )
 ]

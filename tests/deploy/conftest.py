@@ -1,5 +1,6 @@
-"""The chart, as the real helm renders it."""
+"""The chart, as the real helm renders it; and Prometheus' own word on rules and queries."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -49,3 +50,18 @@ def refuse(helm):
         return done.stderr
 
     return do
+
+
+@pytest.fixture(scope="session")
+def promtool():
+    """Run promtool; return what it says."""
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("no promtool: Debian's package `prometheus` has it")
+
+    def run(*words):
+        done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+        assert not done.returncode, done.stdout + done.stderr
+        return done.stdout
+
+    return run

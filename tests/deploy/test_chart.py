@@ -11,7 +11,7 @@ from cli.leave import leave
 from controller.settings import Settings as ControllerSettings
 from deploy.generate import CHART, copies
 from extproc.settings import Settings as ExtprocSettings
-from tests.deploy.charts import ALONE, CASES, ENVOYS, EVERYTHING, of_kind, pods
+from tests.deploy.charts import CASES, ENVOYS, EVERYTHING, SOME, of_kind, pods
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "deploy" / "manifests"
@@ -98,7 +98,7 @@ def test_the_charts_defaults_are_the_programs(render, part, monkeypatch):
     """Two answers to what happens if one says nothing would be one too many."""
     alone = SETTINGS[part]()
     for name, value in environment(render(), part).items():
-        if "$(POD_IP)" not in value and "_SCALER_" not in name:
+        if "$(POD_IP)" not in value and "_SCALER_" not in name and "_TOKEN_" not in name:
             monkeypatch.setenv(name, value)
     assert alone == SETTINGS[part]()
 
@@ -123,13 +123,24 @@ def test_the_manifests_grant_what_the_chart_grants(render, part):
     assert plain == {k: rules for k, rules in charts.items() if k[2] == f"layby-{part}"}
 
 
-def test_hold_servers_of_one_namespace_have_no_right_outside_of_it(render):
-    """That is what somebody who shares a cluster asks first."""
-    objects = render(ALONE)
-    assert not of_kind(objects, "ClusterRole")
-    assert not of_kind(objects, "ClusterRoleBinding")
-    assert {"shop"} == {o["metadata"]["namespace"] for o in of_kind(objects, "Role")}
-    assert "shop" == environment(objects, "extproc")["LAYBY_EXTPROC_NAMESPACE"]
+def test_all_of_an_install_watches_the_same_namespaces(render):
+    """What one held and the other did not look after would never sleep, or never wake."""
+    objects = render(SOME)
+    for part in SETTINGS:
+        variable = f"LAYBY_{part.upper()}_WATCH_NAMESPACES"
+        assert "shop,mesh" == environment(objects, part)[variable]
+        assert variable not in environment(render(), part)
+    [container] = pods(objects)["layby-uninstall"]["spec"]["containers"]
+    told = leave.make_context("leave", container["args"]).params["watch_namespaces"]
+    assert {"shop", "mesh"} == told
+
+
+def test_a_namespace_has_one_role_however_many_reasons_there_are(render):
+    """Of two of one name Helm would keep the last."""
+    where = ["layby-system", "istio-system", "shop"]
+    for values in ({"watchNamespaces": where}, {"istio": {"rootNamespace": "layby-system"}}):
+        roles = [key(each) for each in render(values) if "rules" in each]
+        assert len(set(roles)) == len(roles)
 
 
 def test_the_grace_covers_the_drain(render):
@@ -240,6 +251,17 @@ def test_an_old_cluster_is_refused(helm):
     """It would drop `preStop.sleep` without a word, and with it what a hold server hands over."""
     done = helm("template", "layby", CHART, "--kube-version", "1.29.0")
     assert "requires kubeVersion: >=1.30.0-0" in done.stderr
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_controller_without_the_right_to_scaled_objects_is_told(render, enabled):
+    """It would wait for ever to know which there are, and put nothing to sleep meanwhile."""
+    objects = render({"keda": {"enabled": enabled}})
+    told = environment(objects, "controller")["LAYBY_CONTROLLER_KEDA"]
+    rules = [rule for role in of_kind(objects, "ClusterRole") for rule in role["rules"]]
+    groups = {group for rule in rules for group in rule["apiGroups"]}
+    assert (told == "true") is enabled
+    assert enabled is ("keda.sh" in groups)
 
 
 def test_the_page_is_off_unless_it_is_asked_for(render):

@@ -13,6 +13,7 @@ def test_manifests_are_the_chart_without_what_is_helms(render):
         "crds": {"install": False},
         "uninstall": {"enabled": False},
         "keda": {"tls": {"generate": False}},
+        "feed": {"token": {"generate": False}},
     }
     charts = [(each["kind"], each["metadata"]["name"]) for each in render(plain)]
     assert sorted(charts) == sorted((each["kind"], each["metadata"]["name"]) for each in documents)

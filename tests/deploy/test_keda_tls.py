@@ -37,6 +37,16 @@ def variables(objects, name):
 
 
 @pytest.fixture
+def render(render):
+    """Render the chart without the other Secret that it makes."""
+
+    def do(values=None, **more):
+        return render({"feed": {"token": {"generate": False}}, **(values or {})}, **more)
+
+    return do
+
+
+@pytest.fixture
 def objects(render):
     """The chart with its defaults, where there is KEDA."""
     return render(versions=KEDA)
@@ -96,13 +106,14 @@ def test_kedas_namespace_can_be_another(render):
     assert "scaling" == only(objects, "Secret", "layby-keda-client")["metadata"]["namespace"]
 
 
-def test_in_one_namespace_nothing_is_made_for_the_cluster(render):
-    """Whoever has one namespace may not make a ClusterTriggerAuthentication."""
-    alone = {"watchNamespace": "shop", "controller": {"enabled": False}}
-    objects = render(alone, versions=KEDA)
-    assert not of_kind(objects, "ClusterTriggerAuthentication")
-    assert "shop" == only(objects, "TriggerAuthentication")["metadata"]["namespace"]
-    assert "shop" == only(objects, "Secret", "layby-keda-client")["metadata"]["namespace"]
+def test_kedas_key_is_in_none_of_the_namespaces_that_are_watched(render):
+    """Whoever reads Secrets in one of them could ask for the demand in all of them."""
+    objects = render({"watchNamespaces": ["shop", "till"]}, versions=KEDA)
+    assert {"keda", "layby-system"} >= {
+        each["metadata"]["namespace"] for each in of_kind(objects, "Secret")
+    }
+    told = variables(objects, "layby-controller")["LAYBY_CONTROLLER_SCALER_AUTHENTICATION"]
+    assert only(objects, "ClusterTriggerAuthentication", told)
 
 
 def test_without_keda_nothing_of_kedas_kinds_is_made(render):

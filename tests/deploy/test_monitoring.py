@@ -48,7 +48,6 @@ def test_the_rule_has_the_alerts_as_they_are(render):
 def test_without_a_controller_nobody_misses_it(render):
     """An alert that always fires is one that nobody reads."""
     values = {
-        "watchNamespace": "shop",
         "controller": {"enabled": False},
         "monitoring": {"prometheusRule": {"enabled": True}},
     }

@@ -33,14 +33,14 @@ import pytest
             {"extproc": {"autoscaling": {"enabled": True}, "resources": {"requests": None}}},
             ["set extproc.resources.requests.cpu"],
         ),
-        (
-            {"watchNamespace": "shop"},
-            ["set controller.enabled=false", "layby envoyfilter | kubectl apply"],
-        ),
+        ({"watchNamespaces": "shop"}, ["/watchNamespaces", "got string, want array"]),
+        ({"watchNamespaces": ["Shop"]}, ["/watchNamespaces/0", "'Shop' does not match pattern"]),
+        ({"watchNamespaces": ["shop", "shop"]}, ["/watchNamespaces", "0 and 1 are equal"]),
         (
             {"keda": {"tls": {"existingSecret": "mine"}}},
             ["one of existingSecret and authentication", "name both"],
         ),
+        ({"feed": {"token": {"existingSecret": "My Token"}}}, ["/feed/token/existingSecret"]),
         ({"keda": {"tls": {"validDays": 1}}}, ["/keda/tls/validDays", "minimum: got 1, want 3"]),
         ({"extproc": {"serviceAccount": {"create": False}}}, ["extproc.serviceAccount.name"]),
         ({"controller": {"serviceAccount": {"create": False}}}, ["controller.serviceAccount.name"]),

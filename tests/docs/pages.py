@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "ARCHITECTURE.md"],
+    [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "playground/README.md")),
+    ],
     key=lambda path: path.relative_to(ROOT),
 )
 IDS = [str(path.relative_to(ROOT)) for path in PAGES]

@@ -125,7 +125,10 @@ def test_every_reason_is_explained():
 @each_page
 def test_every_file_that_is_named_is_there(page):
     """It is what the reader opens next."""
-    folders = ("deploy/", "docs/", "e2e/", "tests/", "crds/", "istio/", "extproc/", "bench/")
+    folders = (
+        *("deploy/", "docs/", "e2e/", "tests/", "crds/", "istio/", "extproc/", "bench/"),
+        "playground/",
+    )
     for text in inline(page):
         if text.startswith(folders) and re.fullmatch(r"[\w./-]+", text):
             assert (ROOT / text).exists(), text

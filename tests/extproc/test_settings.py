@@ -15,7 +15,8 @@ def test_they_are_read_from_the_environment(monkeypatch):
     """As a pod has them."""
     said = {
         "LISTEN": "127.0.0.1:1",
-        "NAMESPACE": "shop",
+        "WATCH_NAMESPACES": "till, shop,",
+        "FEED_TOKEN_FILE": "/feed/token",
         "SERVICE": "hold",
         "SERVICE_NAMESPACE": "mesh",
         "SCALER_LISTEN": "127.0.0.1:2",
@@ -31,7 +32,8 @@ def test_they_are_read_from_the_environment(monkeypatch):
         monkeypatch.setenv(f"LAYBY_EXTPROC_{name}", value)
     expected = {
         "listen": "127.0.0.1:1",
-        "namespace": "shop",
+        "watch_namespaces": {"shop", "till"},
+        "feed_token_file": Path("/feed/token"),
         "service": "hold",
         "service_namespace": "mesh",
         "scaler_listen": "127.0.0.1:2",
@@ -49,6 +51,8 @@ def test_they_are_read_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("WATCH_NAMESPACES", "shop till"),
+        ("WATCH_NAMESPACES", "Shop"),
         ("MAX_PENDING", "0"),
         ("MAX_PENDING", "many"),
         ("SETTLE_SECONDS", "-1"),

@@ -221,6 +221,24 @@ def test_how_long_no_account_was_lost_is_known(board):
     assert 1.0 == board.unbroken(NOW + 31)
 
 
+def test_it_is_settled_once_nothing_has_come_or_gone_for_a_while():
+    """Whoever asks a hold server gets no answer before that, and asks again later."""
+    board = Board()
+    assert inf == board.settled(NOW)
+    board.expect(["a"], NOW)
+    board.hear("a", {}, 50.0, NOW, log_streams=0)
+    assert 50.0 == board.settled(NOW)
+    hear(board, "a", {}, 60.0, NOW + 10)
+    assert 0.0 == board.settled(NOW + 10)
+    hear(board, "a", {}, 70.0, NOW + 20)
+    assert 10.0 == board.settled(NOW + 20), "it is the first report that counts"
+    board.expect(["a", "b"], NOW + 20)
+    hear(board, "b", {}, 5.0, NOW + 21)
+    assert 5.0 == board.settled(NOW + 21)
+    board.expect(["a"], NOW + 40)
+    assert 1.0 == board.settled(NOW + 41)
+
+
 def test_silence_is_not_quiet_if_no_envoy_reports_to_anybody():
     """The gate may be in the wrong namespace, and workloads in use would be put to sleep."""
     board = Board()

@@ -17,7 +17,7 @@ OPEN = Start(1000.0, ((Mark.SCALED, 0.1),))
 
 def test_it_is_read_off_a_cold_start():
     """In seconds from its beginning, whatever the clock says."""
-    start = ColdStart(("shop", "cart"), 50.0, 1000.0, Winner.LAYBY)
+    start = ColdStart(("shop", "cart"), 50.0, 1000.0, winner=Winner.LAYBY)
     start.mark(Mark.SCALED, 50.5)
     assert Start(1000.0, ((Mark.SCALED, 0.5),), None, 0.0, "layby") == Start.of(start)
     start.ended, start.ending, start.reason = 53.0, Ending.FAILED, "x" * 9999

@@ -90,6 +90,8 @@ class FakeApi:
         self.answers: dict[str, deque[FakeAnswer | KubeError]] = {}
         self.down = False
         self.hangs = False
+        self.forbidden: set[str] = set()
+        """Namespaces that no role covers."""
         self.kube = Kube(self)
 
     def verbs(self) -> list[str]:
@@ -126,6 +128,8 @@ class FakeApi:
             await asyncio.get_running_loop().create_future()
         if self.down:
             raise CUT
+        if _namespace(request.path) in self.forbidden:
+            return FakeAnswer(403, status(403, "Forbidden"))
         if waiting := self.answers.get(request.verb):
             answer = waiting.popleft()
             if isinstance(answer, KubeError):
@@ -191,6 +195,10 @@ class FakeApi:
             if _is_under(watch.request.path, path) and selected:
                 watch.say(kind, stored)
         return stored
+
+
+def _namespace(path: str) -> str:
+    return path.partition("/namespaces/")[2].partition("/")[0]
 
 
 def _is_under(collection: str, path: str) -> bool:

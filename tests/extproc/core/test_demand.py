@@ -1,6 +1,12 @@
 import pytest
 
-from extproc.core.demand import FORGOTTEN_AFTER, RATE_WINDOW, Demand, DemandWindow
+from extproc.core.demand import (
+    FORGOTTEN_AFTER,
+    RATE_WINDOW,
+    Demand,
+    DemandWindow,
+    keep_bound,
+)
 
 IDLE = Demand(pending=0, in_flight=0, rate=0.0, last_request=100.0)
 
@@ -83,3 +89,36 @@ def test_the_rate_is_averaged_over_the_last_minute():
     assert pytest.approx(3.0) == window.read(0, 119.9).rate
     assert pytest.approx(1.5) == window.read(0, 149.9).rate
     assert window.read(0, 119.0 + RATE_WINDOW).rate == 0.0
+
+
+@pytest.mark.parametrize(
+    ("opened", "most", "remembered"),
+    [
+        ([], 0, []),
+        ([3, 2], 5, [3, 2]),
+        ([3, 2], 4, [2, 2]),
+        ([10, 2, 2], 6, [2, 2, 2]),
+        ([2, 2], 1, [0, 1]),
+        ([2, 3], 0, [0, 0]),
+    ],
+)
+def test_whoever_has_most_open_requests_has_the_first_of_them_forgotten(opened, most, remembered):
+    """So many of one workload, real or made up, must not cost another one its own."""
+    windows = [DemandWindow(0.0) for _ in opened]
+    for window, number in zip(windows, opened, strict=True):
+        for n in range(number):
+            window.started(f"{n}", 1.0)
+    keep_bound(windows, most)
+    assert remembered == [window.open for window in windows]
+    for window, number in zip(windows, opened, strict=True):
+        assert [f"{n}" for n in range(number)][number - window.open :] == list(window._open)
+
+
+def test_a_request_that_was_forgotten_is_open_again_when_it_is_named():
+    """It never was anything but open."""
+    window = DemandWindow(0.0)
+    window.started("long", 1.0)
+    keep_bound([window], 0)
+    assert Demand(0, 0, 1 / RATE_WINDOW, 1.0, 1) == window.read(0, 2.0)
+    window.continued("long", 6.0)
+    assert Demand(0, 1, 1 / RATE_WINDOW, 6.0, 1) == window.read(0, 7.0)

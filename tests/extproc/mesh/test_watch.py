@@ -175,15 +175,33 @@ async def test_a_hold_that_cannot_be_read_keeps_no_other_from_its_requests(caplo
         assert "left out: TrafficHold shop/broken" in caplog.text
 
 
-async def test_only_one_namespace_is_watched_if_told_so():
+async def test_only_some_namespaces_are_watched_if_told_so():
     """Whose holds are another server's business."""
-    async with watching(
-        hold(),
-        hold("book", services=("book",), namespace="library"),
-        services=[service(), service("book", namespace="library")],
-        namespace="library",
-    ) as rig:
-        assert {WorkloadKey("library", "book", "book:80")} == rig.told[-1]
+    holds, services = [], []
+    for namespace in ("shop", "till", "library"):
+        holds.append(hold("book", services=("book",), namespace=namespace))
+        services.append(service("book", namespace=namespace))
+    async with watching(*holds, services=services, namespaces={"library", "till"}) as rig:
+        keys = {WorkloadKey(each, "book", "book:80") for each in ("library", "till")}
+        assert keys == rig.told[-1]
+        paths = {request.path for request in rig.api.asked}
+        assert all("/namespaces/till/" in p or "/namespaces/library/" in p for p in paths)
+
+
+async def test_nothing_is_concluded_until_each_namespace_is_listed(caplog):
+    """A request for what is held there would otherwise be let go to no endpoint."""
+    api = FakeApi()
+    api.put(TRAFFIC_HOLDS, hold())
+    api.put(SERVICES, service())
+    api.forbidden = {"till"}
+    rig = Rig(api, {"shop", "till"})
+    async with rig.running():
+        await asyncio.sleep(60)
+        assert [] == rig.told
+        assert "namespaces/till/trafficholds: Forbidden" in caplog.text
+        api.forbidden = set()
+        await rig.watch.synced()
+        assert {CART} == rig.told[-1]
 
 
 async def test_little_is_kept_of_each_object():

@@ -1,6 +1,7 @@
 """A watch on an API server in memory, and a hold server that it tells."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import asynccontextmanager
 
 from extproc.app import HoldServer
@@ -8,6 +9,8 @@ from extproc.core.probe import Request
 from extproc.core.workload import Chance, WorkloadKey
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
+from feed.board import Share
+from feed.hold_servers import HoldServers
 from kube.resource import ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
 from telemetry.app import Telemetry
 from telemetry.settings import TraceSettings
@@ -35,18 +38,26 @@ class NotingServer(HoldServer):
 class Rig:
     """A watch on an API server in memory, and a hold server that it tells."""
 
-    def __init__(self, api: FakeApi, namespace: str = "") -> None:
+    def __init__(self, api: FakeApi, namespaces: Collection[str] = ()) -> None:
         self.api = api
         self.server = NotingServer()
         self.wakes = Wakes()
         self.cold_starts = Telemetry(None, TraceSettings()).cold_starts
+        self.hold_servers = HoldServers(api.kube, "layby-system", "layby-extproc")
         self.watch = MeshWatch(
             api.kube,
             domain="cluster.local",
             wakes=self.wakes,
             cold_starts=self.cold_starts,
-            namespace=namespace,
+            hold_servers=self.hold_servers,
+            namespaces=namespaces,
         )
+
+    def lose(self, hold, **share):
+        """Have a hold server go that had told of a hold's demand."""
+        board, now = self.hold_servers._board, asyncio.get_running_loop().time()
+        board.hear("10.0.0.9:9002", {hold: Share(**share)}, 60.0, now, log_streams=1)
+        board.expect((), now)
 
     def ask(self):
         """Let a request come for the workload behind the cluster."""

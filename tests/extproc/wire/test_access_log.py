@@ -89,6 +89,15 @@ def test_a_stream_is_told_by_its_id_and_its_start():
     assert parsed()[0].stream == parsed(access_log_type=AccessLogType.UpstreamPoolReady)[0].stream
 
 
+def test_of_an_id_that_a_client_has_made_long_the_beginning_is_kept():
+    """It is remembered for as long as the request is open, and a client may send 60 kB."""
+    [found] = parsed(request_id="x" * 60_000)
+    assert len(found.stream) < 100
+    assert found.stream == parsed(request_id="x" * 60_000 + "y")[0].stream
+    later = BEGUN.replace(microsecond=1)
+    assert found.stream != parsed(request_id="x" * 60_000, start_time=later)[0].stream
+
+
 def test_the_path_is_the_one_that_the_client_asked_for():
     """Probe rules are written for it, and the router's log comes behind a route's rewriting."""
     assert "/healthz" == parsed(original_path="/healthz")[0].request.path

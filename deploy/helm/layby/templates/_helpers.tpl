@@ -26,6 +26,17 @@
 {{- end -}}
 {{- end }}
 
+{{/* The Secret by whose token hold servers and controllers know one another; empty for none. */}}
+{{- define "layby.feed.secret" -}}
+{{- with .Values.feed.token -}}
+{{- if .existingSecret -}}
+{{ .existingSecret }}
+{{- else if .generate -}}
+{{ include "layby.fullname" $ }}-feed
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The ClusterTriggerAuthentication in every trigger; empty for none. */}}
 {{- define "layby.keda.authentication" -}}
 {{- if include "layby.keda.generates" . -}}

@@ -1,0 +1,54 @@
+"""`layby extproc` as a process has it, without the process."""
+
+import asyncio
+import re
+
+from extproc.mesh.app import run
+from extproc.settings import Settings
+from telemetry.app import Telemetry
+from telemetry.settings import TraceSettings
+
+HERE = {
+    "listen": "127.0.0.1:0",
+    "scaler_listen": "127.0.0.1:0",
+    "settle_seconds": 0.0,
+    "drain_seconds": 3.0,
+}
+
+
+class Running:
+    """A hold server that runs.
+
+    Args:
+        caplog: by which it is known where it serves.
+        reports: what it reports to.
+        settings: further ones.
+    """
+
+    def __init__(self, caplog, reports: Telemetry | None = None, **settings) -> None:
+        caplog.set_level("INFO", "extproc.mesh.app")
+        self._caplog = caplog
+        self._port: int | None = None
+        self.stopping = asyncio.Event()
+        self.reports = reports or Telemetry(None, TraceSettings())
+        serving = run(Settings(**{**HERE, **settings}), self.stopping, self.reports)
+        self.task = asyncio.create_task(serving, name="run")
+
+    @property
+    def port(self) -> int | None:
+        """Where it serves, once it does."""
+        # It is said before the test itself begins, and then not to be read any more.
+        if found := re.search(r"serving on port (\d+)", self._caplog.text):
+            self._port = int(found[1])
+        return self._port
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it says so."""
+        return "ready: 1 workloads are held" in self._caplog.text
+
+    async def stop(self) -> None:
+        """End, and see that it ends well."""
+        self.stopping.set()
+        async with asyncio.timeout(5):
+            await self.task
