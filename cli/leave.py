@@ -92,7 +92,7 @@ def leave(  # noqa: PLR0913 - click's parameters
         late = await leaving.wait(seconds if only_wake else seconds / 2)
         _complain("not up", late)
         if only_wake:
-            if failed or late:
+            if failed or late or leaving.passed_over:
                 raise click.ClickException("not everything is up")
             click.echo("everything that is held is up")
             return
@@ -100,6 +100,8 @@ def leave(  # noqa: PLR0913 - click's parameters
         if left:
             _complain("not released", left)
             raise click.ClickException("do not uninstall Layby yet")
+        if passed_over := ", ".join(sorted(leaving.passed_over)):
+            raise click.ClickException(f"done but for the namespaces passed over: {passed_over}")
         await leaving.detach(Key(root_namespace, gate))
         click.echo("no TrafficHold is left, and the gate is out of the mesh")
 

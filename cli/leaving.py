@@ -12,7 +12,7 @@ from cli.workloads import Workloads
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
 from kube.client import Kube
-from kube.errors import KubeError, NotFoundError
+from kube.errors import ForbiddenError, KubeError, NotFoundError
 from kube.resource import (
     ENVOY_FILTERS,
     HOLD_POLICIES,
@@ -43,6 +43,8 @@ class Leaving:
         self._namespaces = namespaces
         self._workloads = Workloads(kube)
         self._say = say
+        self.passed_over: set[str] = set()
+        """Those of the namespaces that cannot be left: they are forbidden, or gone."""
 
     async def wake(self) -> int:
         """Wake what sleeps; return how many cannot be woken.
@@ -97,18 +99,38 @@ class Leaving:
     async def _list(self, resource: Resource) -> list[Object]:
         found: list[Object] = []
         for selection in Selection(resource).within(self._namespaces):
-            with suppress(NotFoundError):  # the definition has gone, and they with it
+            if selection.namespace in self.passed_over:
+                continue
+            try:
                 found.extend((await self._kube.list(selection)).items)
+            except NotFoundError:
+                continue  # the definition has gone, and they with it
+            except ForbiddenError as error:
+                self._pass_over(selection.namespace, error)
         return found
+
+    def _pass_over(self, namespace: str, error: ForbiddenError) -> None:
+        """Go on with the other namespaces, if it is not all of them that are forbidden."""
+        if not self._namespaces:
+            raise error
+        self._say(
+            f"{namespace}: passed over: {error.message or error.reason}: if it is gone, take it "
+            "out of the namespaces; if not, see to your rights there and try again"
+        )
+        self.passed_over.add(namespace)
 
     async def _delete_all(self, resource: Resource) -> list[Object]:
         """Have all objects of a resource deleted; return those that were there."""
         found = await self._list(resource)
         for item in found:
             if "deletionTimestamp" not in item["metadata"]:
-                with suppress(NotFoundError):
+                try:
                     await self._kube.delete(resource, key_of(item))
-        return found
+                except NotFoundError:
+                    continue
+                except ForbiddenError as error:
+                    self._pass_over(key_of(item).namespace, error)
+        return [item for item in found if key_of(item).namespace not in self.passed_over]
 
 
 def is_up(hold: Object) -> bool:

@@ -13,6 +13,7 @@ from controller.keda import Keda
 from controller.rule import Mesh
 from controller.workload import KindKey
 from kube.client import Kube
+from kube.errors import KubeError, UnreachableError
 from kube.informer import Informer
 from kube.resource import (
     DESTINATION_RULES,
@@ -56,6 +57,7 @@ class Informers:
             kube,
             *Selection(TRAFFIC_HOLDS).within(namespaces),
             indexes={"target": indexes.by_target, "listed": indexes.by_listed_service},
+            optional=namespaces,
         )
         self.policies = Informer(kube, *Selection(HOLD_POLICIES).within(namespaces))
         self.namespaces = Informer(
@@ -66,12 +68,14 @@ class Informers:
             *Selection(SERVICES).within(namespaces),
             trim=services.trim,
             indexes={"selector": services.by_selector},
+            optional=namespaces,
         )
         self.slices = Informer(
             kube,
             *Selection(ENDPOINT_SLICES).within(namespaces),
             trim=indexes.trim_slice,
             indexes={"service": indexes.by_service},
+            optional=namespaces,
         )
         # One that is for the whole mesh is in the root namespace: ours would take its place.
         ruling = {*namespaces, mesh.root_namespace} if namespaces else ()
@@ -79,6 +83,7 @@ class Informers:
             kube,
             *Selection(DESTINATION_RULES).within(ruling),
             indexes={"host": partial(rule.by_host, mesh), "owner": indexes.by_owner},
+            optional={*namespaces} - {mesh.root_namespace},
         )
         gates = Selection(ENVOY_FILTERS, mesh.root_namespace, fields=f"metadata.name={gate}")
         self.gate = Informer(kube, gates)
@@ -94,8 +99,16 @@ class Informers:
 
     @property
     def synced(self) -> bool:
-        """Whether anything may be concluded from what is not there."""
+        """Whether anything may be concluded from what is not there, but where it is unseen."""
         return all(informer.synced.is_set() for informer in self) and self.keda.looked.is_set()
+
+    def unseen_in(self, namespace: str) -> KubeError | None:
+        """Why nothing may be concluded from what is not there in a namespace: a list is refused."""
+        for informer in (self.holds, self.services, self.slices, self.rules):
+            if not informer.synced_in(namespace).is_set():
+                text = f"namespace {namespace} is not listed yet"
+                return informer.failure_in(namespace) or UnreachableError(0, "NotSynced", text)
+        return None
 
     @property
     def serves_policies(self) -> bool:

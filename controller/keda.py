@@ -55,28 +55,27 @@ class Keda:
         )
         self._listeners: list[Callable[[], None]] = []
 
-    @property
-    def presence(self) -> Presence:
-        """What is known of KEDA."""
+    def presence_in(self, namespace: str) -> Presence:
+        """What is known of KEDA and the ScaledObjects of a namespace."""
         if not self._enabled:
             return Presence.OFF
         if self._installed is False:
             return Presence.ABSENT
-        return Presence.THERE if self.scaled_objects.synced.is_set() else Presence.UNSEEN
+        is_listed = self.scaled_objects.synced_in(namespace).is_set()
+        return Presence.THERE if is_listed else Presence.UNSEEN
 
-    @property
-    def trouble(self) -> str:
-        """Why the ScaledObjects are not known, if they are not."""
-        return self._failure or str(self.scaled_objects.failure or "")
+    def trouble_in(self, namespace: str) -> str:
+        """Why the ScaledObjects of a namespace are not known, if they are not."""
+        return self._failure or str(self.scaled_objects.failure_in(namespace) or "")
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Have a listener told when the presence is another. It must not wait."""
+        """Have a listener told when the presence is another somewhere. It must not wait."""
         self._listeners.append(listener)
 
     async def settled(self) -> None:
         """Wait until it is known which ScaledObjects there are, if there may be any."""
         await self.looked.wait()
-        if self.presence is Presence.UNSEEN:
+        if self._installed:
             await self.scaled_objects.synced.wait()
 
     async def run(self) -> None:
@@ -101,8 +100,13 @@ class Keda:
     async def _watch(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.scaled_objects.run(), name=repr(self.scaled_objects))
-            await self.scaled_objects.synced.wait()
-            self._tell()
+            for selection in self.scaled_objects.selections:
+                listed = self.scaled_objects.synced_in(selection.namespace)
+                group.create_task(self._tell_after(listed), name=f"list {selection.path}")
+
+    async def _tell_after(self, listed: asyncio.Event) -> None:
+        await listed.wait()
+        self._tell()
 
     async def _look(self) -> None:
         """See what the API server serves. While it does not tell, all is as it was."""

@@ -85,6 +85,9 @@ class HoldReconciler:
             self._sources.demand.forget(key)
             self.looks.pop(key, None)
             return None
+        if (unseen := self._world.unseen_in(key.namespace)) is not None:
+            # What is there, asleep perhaps, is kept as it is.
+            raise unseen
         memory = self._memories.setdefault(key, Memory())
         version = version_of(stored)
         item = self._effects.holds.get(key, version, _now()) or stored
@@ -96,7 +99,7 @@ class HoldReconciler:
                 return await self._let_go(subject)
             await self._refuse(subject, error)
             return None
-        target = await self._targets.find(key.namespace, hold.spec.target_ref)
+        target = await self._targets.find(key.namespace, hold.spec.target_ref, held=_is_held(item))
         resource = await self._targets.resource(hold.spec.target_ref)
         workload = None if isinstance(target, Missing) else target
         subject = Subject(item, version, memory, workload, resource)
@@ -115,7 +118,7 @@ class HoldReconciler:
         """Gather, in one turn of the loop, so that all of it is of one moment."""
         world, sources, now = self._world, self._sources, _now()
         key = Key(hold.metadata.namespace, hold.metadata.name)
-        metadata, demand = item["metadata"], sources.demand.demand(key)
+        demand = sources.demand.demand(key)
         leading, replicas, key_of_target = Leading(), 0, None
         neighbours: dict[str, tuple[Workload, ...]] = {}
         if not isinstance(target, Missing):
@@ -126,7 +129,7 @@ class HoldReconciler:
         ready = world.ready_endpoints(leading.services)
         return Facts(
             hold=hold,
-            has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+            has_finalizer=_has_finalizer(item),
             target=target,
             replicas=replicas,
             leading=leading,
@@ -139,8 +142,8 @@ class HoldReconciler:
             demand_refused=sources.demand.refusal,
             gate=sources.gate(),
             mesh=world.mesh,
-            keda=sources.keda.presence,
-            keda_trouble=sources.keda.trouble,
+            keda=sources.keda.presence_in(key.namespace),
+            keda_trouble=sources.keda.trouble_in(key.namespace),
             scaled_objects=self._scaled_objects(item, key_of_target),
             scaler=sources.scaler,
             rejections=memory.rejections(now),
@@ -197,10 +200,10 @@ class HoldReconciler:
         return tuple(Rule.read(each, self._world.mesh) for each in items.values())
 
     def _scaled_objects(self, item: Object, target: TargetKey | None) -> tuple[ScaledObject, ...]:
-        if self._sources.keda.presence is not Presence.THERE:
+        metadata = item["metadata"]
+        if self._sources.keda.presence_in(metadata["namespace"]) is not Presence.THERE:
             return ()
         items = self._world.scaled_objects(item, target)
-        metadata = item["metadata"]
         # One that was made just now may not be there yet.
         for key in {*items, Key(metadata["namespace"], scaled_name(metadata["name"]))}:
             version = version_of(items.get(key))
@@ -231,6 +234,15 @@ class HoldReconciler:
         if write_in(current, wanted, 0.0) == 0.0:
             log.warning("%s/%s is invalid: %s", *subject.key, message)
             await self._effects.write_status(wanted, subject)
+
+
+def _has_finalizer(item: Object) -> bool:
+    return FINALIZER in (item["metadata"].get("finalizers") or ())
+
+
+def _is_held(item: Object) -> bool:
+    """Whether there is what must not be undone only because its target cannot be seen."""
+    return _has_finalizer(item) and "deletionTimestamp" not in item["metadata"]
 
 
 def _now() -> float:

@@ -18,6 +18,13 @@ from feed.board import YOUNG_SECONDS
 KEDA_SECONDS = 60.0
 """How much later than it has asked KEDA may say that all is well: it writes 20 times a second, for
 all ScaledObjects together."""
+_UNANSWERED = re.compile(
+    r"\b[Tt]riggers defined in ScaledObject are not working correctly"
+    r"|no metric specs returned from scalers"
+)
+"""KEDA's words for that a trigger gives it no answer, whichever it is: those of its scale loop, and
+of making the autoscaler (2.20: scale_scaledobjects.go, hpa.go). All else, as an authentication that
+it cannot read, has nothing to do with hold servers."""
 _BY_KEDA = frozenset({ScalerReady.KEDA, ScalerReady.KEDA_ADOPTED, ScalerReady.NEVER_SLEEPS})
 
 
@@ -94,7 +101,7 @@ def judge_used(facts: Facts, used: ScaledObject, *, adopted: bool) -> Judgement:
 def again_after(facts: Facts, used: ScaledObject) -> float | None:
     """Return the seconds after which KEDA's failure may be news, if there is one; else none."""
     demand = facts.demand
-    if used.ready.status == "True":
+    if used.ready.status == "True" or not _UNANSWERED.search(used.ready.message):
         return None
     unknown = demand is None or not demand.complete
     return _excused_for(facts, used) or (UNKNOWN_SECONDS if unknown else None)
@@ -121,14 +128,18 @@ def _what_is_wrong(facts: Facts, used: ScaledObject) -> Judgement | None:
 
 
 def _failure(facts: Facts, used: ScaledObject) -> Judgement | None:
-    """Tell of what KEDA fails at, if that is news; each rollout of hold servers has it fail."""
+    """Tell of what KEDA fails at, if that is news.
+
+    Each rollout of hold servers leaves it without an answer for a while, which is none.
+    """
     demand = facts.demand
     failure = Judgement(
         ScalerReady.SCALED_OBJECT_NOT_READY, f"KEDA says of {used}: {used.ready.message}"
     )
     told = {each.type: each.reason for each in facts.hold.status.conditions}
     before, excused = told.get(ConditionType.SCALER_READY), _excused_for(facts, used) > 0
-    if before == failure.reason or (demand and demand.complete and not excused):
+    settled = demand is not None and demand.complete and not excused
+    if settled or before == failure.reason or not _UNANSWERED.search(used.ready.message):
         return failure
     if excused and before in _BY_KEDA:
         return None
@@ -136,8 +147,10 @@ def _failure(facts: Facts, used: ScaledObject) -> Judgement | None:
         why = "no hold server is heard from"
     elif not demand.reported:
         why = "hold servers give no answer before the mesh's first request"
-    else:
+    elif not demand.complete:
         why = f"hold servers answer once each has been heard from for {YOUNG_SECONDS:g} s"
+    else:
+        why = f"hold servers can answer, and KEDA asks again every {used.polling_seconds:g} s"
     return pending(f"{failure.message}; {why}")
 
 

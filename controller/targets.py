@@ -40,8 +40,14 @@ class Targets:
         self._world = world
         self._discovery = Discovery(kube)
 
-    async def find(self, namespace: str, ref: TargetRef) -> Target:
+    async def find(self, namespace: str, ref: TargetRef, *, held: bool = False) -> Target:
         """Return what a reference means, or why it means nothing.
+
+        Args:
+            namespace: that of the TrafficHold.
+            ref: the reference.
+            held: whether its requests are held already. What is asleep is then not let go for want
+                of a right, which may be back in a moment.
 
         Raises:
             KubeError: that cannot be told now.
@@ -53,15 +59,21 @@ class Targets:
         if not found.has_scale or not found.resource.namespaced:
             text = f"a {ref.kind} has no scale subresource, so that it cannot be scaled"
             return Missing(Accepted.TARGET_NOT_SCALABLE, text, UNTOLD_SECONDS)
-        if (missing := await self._follow(found.resource)) is not None:
-            return missing
+        try:
+            await self._listed(found.resource, namespace)
+        except (ForbiddenError, NotFoundError) as error:
+            if held:
+                raise
+            is_there = isinstance(error, ForbiddenError)
+            reason = Accepted.TARGET_NOT_SCALABLE if is_there else Accepted.TARGET_NOT_FOUND
+            return Missing(reason, error.message, UNTOLD_SECONDS)
         key = TargetKey(found.resource.group, ref.kind, namespace, ref.name)
         workload = self._world.workload(key)
         if workload is None:
             self._world.learned.pop(key, None)
             text = f"there is no {ref.kind} {ref.name} in namespace {namespace}"
             return Missing(Accepted.TARGET_NOT_FOUND, text)
-        return await self._completed(found.resource, workload)
+        return await self._completed(found.resource, workload, held=held)
 
     async def resource(self, ref: TargetRef) -> Resource | None:
         """Return the resource of a target, which must have been found before."""
@@ -74,36 +86,49 @@ class Targets:
         for ref in sorted(set(kinds)):
             try:
                 found = await self._discovery.find(*ref)
-                missing = await self._follow(found.resource) if found else None
+                if found is None or await self._all_listed(found.resource):
+                    continue
             except KubeError as error:
                 log.warning("%s %s cannot be watched yet: %s", *ref, error)
-            else:
-                if missing is None or missing.reason is Accepted.TARGET_NOT_FOUND:
-                    continue
-                log.warning("%s", missing.message)
             unseen.add(KindKey(ref.api_version.rpartition("/")[0], ref.kind))
         return frozenset(unseen)
 
-    async def _follow(self, resource: Resource) -> Missing | None:
+    async def _all_listed(self, resource: Resource) -> bool:
+        """Watch a kind; tell whether it is known what there is of it, wherever that is watched."""
+        known = True
+        for selection in self._informers.follow(resource).selections:
+            try:
+                await self._listed(resource, selection.namespace)
+            except NotFoundError as error:
+                log.info("%s", error)
+            except KubeError as error:
+                # The other namespaces are waited for all the same.
+                log.warning("%s cannot be watched yet: %s", selection.path, error)
+                known = False
+        return known
+
+    async def _listed(self, resource: Resource, namespace: str) -> None:
+        """Watch a kind, and wait until it is known what there is of it in a namespace.
+
+        Raises:
+            KubeError: that cannot be told.
+        """
         informer = self._informers.follow(resource)
-        if await _synced(informer):
-            return None
+        if await _synced(informer, namespace):
+            return
         name = f"{resource.plural}.{resource.group}"
-        match informer.failure:
-            case ForbiddenError():
-                return Missing(
-                    Accepted.TARGET_NOT_SCALABLE,
-                    f"Layby may not list {name}: add get, list and watch to its role",
-                    UNTOLD_SECONDS,
-                )
-            case NotFoundError():
+        match informer.failure_in(namespace):
+            case ForbiddenError() as failure:
+                text = f"Layby may not list {name}: add get, list and watch to its role"
+                raise ForbiddenError(failure.status, failure.reason, text) from failure
+            case NotFoundError() as failure:
                 self._discovery.forget(resource.api_version)
                 text = f"{name} are not served any more"
-                return Missing(Accepted.TARGET_NOT_FOUND, text, UNTOLD_SECONDS)
+                raise NotFoundError(failure.status, failure.reason, text) from failure
             case failure:
                 raise failure or UnreachableError(0, "NotSynced", f"{name} are not listed yet")
 
-    async def _completed(self, resource: Resource, workload: Workload) -> Target:
+    async def _completed(self, resource: Resource, workload: Workload, *, held: bool) -> Target:
         """Add what only the scale tells: a kind of one's own may keep its replicas anywhere."""
         if workload.replicas is not None and workload.pod_labels is not None:
             return workload
@@ -113,6 +138,8 @@ class Targets:
         except NotFoundError:
             return Missing(Accepted.TARGET_NOT_FOUND, f"{workload.key} is not there any more")
         except ForbiddenError:
+            if held:
+                raise
             text = f"Layby may not read the scale of {workload.key}: add get and patch to its role"
             return Missing(Accepted.TARGET_NOT_SCALABLE, text, UNTOLD_SECONDS)
         labels = _labels(scale.selector)
@@ -125,16 +152,17 @@ class Targets:
         )
 
 
-async def _synced(informer: Informer) -> bool:
+async def _synced(informer: Informer, namespace: str) -> bool:
     """Wait for the first list, but not for one that is refused."""
     loop = asyncio.get_running_loop()
     until = loop.time() + SYNC_SECONDS
-    while not informer.synced.is_set():
-        if informer.failure is not None or loop.time() > until:
+    synced = informer.synced_in(namespace)
+    while not synced.is_set():
+        if informer.failure_in(namespace) is not None or loop.time() > until:
             return False
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_SECONDS):
-                await informer.synced.wait()
+                await synced.wait()
     return True
 
 

@@ -14,6 +14,7 @@ from controller.rule import WILDCARDS, Mesh
 from controller.scaled_object import name_of
 from controller.services import Leading, Service, found, named, selects
 from controller.workload import KindKey, TargetKey, Workload
+from kube.errors import KubeError
 from kube.resource import Key, Object, key_of
 from kube.store import Store
 
@@ -28,6 +29,10 @@ class World:
         self.mesh = mesh
         self.learned: dict[TargetKey, Mapping[str, str]] = {}
         """The pod labels of workloads without a template, as far as their scale has told."""
+
+    def unseen_in(self, namespace: str) -> KubeError | None:
+        """Why what is not there in a namespace may be there all the same."""
+        return self._informers.unseen_in(namespace)
 
     def hold(self, key: Key) -> Object | None:
         """Return a TrafficHold."""

@@ -4,6 +4,7 @@ Must not know what demand decides.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, assert_never
@@ -14,7 +15,8 @@ from extproc.core.demand import Demand, DemandWindow, keep_bound
 from extproc.core.probe import match_probe
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.log_streams import LogStreams
-from extproc.wire.access_log import SERVICE, Entry, Moment, parse
+from extproc.seldom import Seldom
+from extproc.wire.access_log import LONGEST_MESSAGE, SERVICE, Entry, Moment, parse
 
 MOST_STREAMS = 5_000
 """Streams open at once, of which each worker of each Envoy has one; 26 kB of memory each."""
@@ -23,6 +25,12 @@ MOST_OPEN = 200_000
 takes half a core: Envoys name each of them every 5 s."""
 AT_ONCE = 64
 """Entries taken in before whoever is parked has a turn: half a millisecond's work."""
+LAST_WORDS = 0.05
+"""Seconds for what gRPC has received of a stream that is to end: enough for a turn or two."""
+LAST_MESSAGES = 16
+"""How many of these are read: 16 KiB each, if they are Envoy's, and more than it has on its way."""
+
+log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[object, bytes]
 
@@ -51,6 +59,11 @@ class AccessLog:
         self._windows: dict[WorkloadKey, DemandWindow] = {}
         self._streams = LogStreams(most_streams)
         self._turn = asyncio.Lock()
+        self._too_long = Seldom(
+            log,
+            "left out an access log message of %d bytes, of which Envoy sends none by itself: is "
+            "max_request_headers_kb set, or is it no Envoy?",
+        )
         self.streams = 0
         """How many streams Envoys have opened. They do so with their first entry."""
 
@@ -84,10 +97,15 @@ class AccessLog:
         """Serve one stream (envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs)."""
         stream = self._streams.opened()
         self.streams += 1
+        left = LAST_MESSAGES
         try:
-            while isinstance(message := await _first(context.read(), stream), bytes):
+            while left and isinstance(message := await _next(context.read(), stream), bytes):
+                left -= stream.done()
                 self._streams.heard(stream)
-                await self._take_in(parse(message))
+                if len(message) <= LONGEST_MESSAGE:
+                    await self._take_in(parse(message))
+                else:
+                    self._too_long.warn(len(message))
                 # The next one may be long in coming.
                 del message
         finally:
@@ -98,7 +116,7 @@ class AccessLog:
         """End every stream with OK: a drain would otherwise wait for Envoys to end them."""
         self._streams.close()
 
-    async def _take_in(self, entries: Iterator[Entry]) -> None:
+    async def _take_in(self, entries: Iterator[Entry | None]) -> None:
         """Count the entries of a message.
 
         The lock is no more than a line to stand in: however many streams have however much to say,
@@ -108,7 +126,8 @@ class AccessLog:
             async with self._turn:
                 now = asyncio.get_running_loop().time()
                 for entry in islice(entries, self._left):
-                    self._count(entry, now)
+                    if entry:
+                        self._count(entry, now)
                     self._left -= 1
                 if self._left:
                     # A message without any takes time too.
@@ -136,11 +155,13 @@ class AccessLog:
                 assert_never(entry.moment)
 
 
-async def _first(reading: Awaitable[object], closing: asyncio.Future[Any]) -> object:
-    """What was read, or None if closing came first."""
+async def _next(reading: Awaitable[object], closing: asyncio.Future[Any]) -> object:
+    """What was read, or None if closing came, and nothing was there to be read."""
     read = asyncio.ensure_future(reading)
     try:
         await asyncio.wait((read, closing), return_when=asyncio.FIRST_COMPLETED)
+        if not read.done():
+            await asyncio.wait((read,), timeout=LAST_WORDS)
         return read.result() if read.done() else None
     finally:
         read.cancel()

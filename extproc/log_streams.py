@@ -4,6 +4,11 @@ Must not know what they carry.
 """
 
 import asyncio
+import logging
+
+from extproc.seldom import Seldom
+
+log = logging.getLogger(__name__)
 
 
 class LogStreams:
@@ -21,6 +26,11 @@ class LogStreams:
         self._most = most
         self._open: dict[asyncio.Future[None], None] = {}
         self._closing = False
+        self._too_many = Seldom(
+            log,
+            "%d streams of access logs are open, and no more may be: for each new one, that which "
+            "was silent longest is ended",
+        )
 
     def __len__(self) -> int:
         return len(self._open)
@@ -32,6 +42,7 @@ class LogStreams:
             silent = next(iter(self._open))
             self.ended(silent)
             _end(silent)
+            self._too_many.warn(self._most)
         self._open[stream] = None
         if self._closing:
             _end(stream)

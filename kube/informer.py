@@ -5,12 +5,12 @@ Owns the store and the listeners. Must not know what objects mean, nor do anythi
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import TypeAlias, assert_never
 
 from kube.client import Kube, Listing
-from kube.errors import KubeError
+from kube.errors import ForbiddenError, KubeError, NotFoundError
 from kube.resource import Object, Selection, key_of
 from kube.store import Change, Index, Store
 from kube.watch import Event, Happening, Kind, Pace, follow
@@ -18,6 +18,9 @@ from kube.watch import Event, Happening, Kind, Pace, follow
 Listener: TypeAlias = Callable[[Change], None]
 Trim: TypeAlias = Callable[[Object], Object]
 """Leaves out of an object what nobody here reads. Keep its metadata's name, version and uid."""
+
+REFUSED_SECONDS = 10.0
+"""How long a first list that is refused is waited for: rights take a moment after an install."""
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ class Informer:
         trim: what is kept of each object.
         indexes: what objects are found by.
         pace: how long things may take.
+        optional: namespaces that may be missing. One whose first list is refused for longer than
+            `REFUSED_SECONDS` holds up no other: `synced` does without it, until it is listed.
     """
 
     def __init__(
@@ -41,17 +46,22 @@ class Informer:
         trim: Trim | None = None,
         indexes: Mapping[str, Index] | None = None,
         pace: Pace | None = None,
+        optional: Collection[str] = (),
     ) -> None:
         self.selections = selections
         self.store = Store(indexes)
         self.synced = asyncio.Event()
-        """Set once the first list of each is in the store and its listeners have been told."""
+        """Set once the first list of each is in the store and its listeners have been told; not of
+        those that are passed over, of which `synced_in` tells."""
         self._kube = kube
         self._trim = trim or without_managed_fields
         self._pace = pace or Pace()
         self._listeners: list[Listener] = []
+        self._optional = frozenset(optional)
         self._failures: dict[Selection, KubeError] = {}
-        self._unlisted = set(selections)
+        self._listed = {selection: asyncio.Event() for selection in selections}
+        self._refused_since: dict[Selection, float] = {}
+        self._passed_over: set[Selection] = set()
         self._see_whether_synced()
 
     def __repr__(self) -> str:
@@ -65,6 +75,17 @@ class Informer:
         """Why the store may be out of date; none if it is as current as can be known."""
         return next(iter(self._failures.values()), None)
 
+    def failure_in(self, namespace: str) -> KubeError | None:
+        """Why what is known of a namespace may be out of date."""
+        return self._failures.get(self._selection(namespace))
+
+    def synced_in(self, namespace: str) -> asyncio.Event:
+        """Set once the first list with a namespace is in the store. It must be a selected one."""
+        return self._listed[self._selection(namespace)]
+
+    def _selection(self, namespace: str) -> Selection:
+        return next(each for each in self.selections if each.namespace in {"", namespace})
+
     def subscribe(self, listener: Listener) -> None:
         """Have a listener told of each change, once the store has it.
 
@@ -77,7 +98,10 @@ class Informer:
         """Be as before the first list, and tell nobody. Not while it runs."""
         self.store.replace({})
         self._failures.clear()
-        self._unlisted = set(self.selections)
+        self._refused_since.clear()
+        self._passed_over.clear()
+        for listed in self._listed.values():
+            listed.clear()
         self._see_whether_synced()
 
     async def run(self) -> None:
@@ -98,7 +122,7 @@ class Informer:
                 self._failed(selection, happening)
                 return
             case Listing():
-                changes = self._listed(selection, happening)
+                changes = self._replaced(selection, happening)
             case Event():
                 changes = self._changed(happening)
             case _:
@@ -107,11 +131,12 @@ class Informer:
             log.info("%s: heard from again", selection.path)
         for change in changes:
             self._tell(change)
-        self._unlisted.discard(selection)
+        self._listed[selection].set()
         self._see_whether_synced()
 
     def _see_whether_synced(self) -> None:
-        (self.synced.clear if self._unlisted else self.synced.set)()
+        unlisted = {each for each, listed in self._listed.items() if not listed.is_set()}
+        (self.synced.clear if unlisted - self._passed_over else self.synced.set)()
 
     def _failed(self, selection: Selection, failure: KubeError) -> None:
         # Once, not at every attempt: an outage is one thing that happens.
@@ -119,8 +144,31 @@ class Informer:
         if last is None or last.reason != failure.reason:
             log.warning("%s: %s", selection.path, failure)
         self._failures[selection] = failure
+        self._refused(selection, failure)
 
-    def _listed(self, selection: Selection, listing: Listing) -> list[Change]:
+    def _refused(self, selection: Selection, failure: KubeError) -> None:
+        """Wait no longer for what has been refused for long."""
+        if not isinstance(failure, ForbiddenError | NotFoundError):
+            self._refused_since.pop(selection, None)
+            return
+        now = asyncio.get_running_loop().time()
+        since = self._refused_since.setdefault(selection, now)
+        if (
+            now - since < REFUSED_SECONDS
+            or selection.namespace not in self._optional
+            or selection in self._passed_over
+            or self._listed[selection].is_set()
+        ):
+            return
+        self._passed_over.add(selection)
+        log.warning(
+            "%s is refused still, and the other namespaces do not wait for it: if namespace %s is "
+            "gone, take it out of watchNamespaces; otherwise see that it has Layby's Role",
+            *(selection.path, selection.namespace),
+        )
+        self._see_whether_synced()
+
+    def _replaced(self, selection: Selection, listing: Listing) -> list[Change]:
         items = {key_of(item): self._trimmed(item) for item in listing.items}
         return self.store.replace(items, selection.namespace)
 

@@ -87,6 +87,8 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.phase = Phase.WAKING
+        # Not in `wake`: who comes while it is about to stop keeps it running, and starts nothing.
+        self._cold_starts.launched(self._hold)
         process = Process(self.config, self._guard)
         try:
             await process.start(lambda: self._cold_starts.mark(self._hold, Mark.STARTED))

@@ -2,6 +2,7 @@
 # Which cluster up.sh and down.sh are about, and what they need to have. Sourced by both.
 
 NAME=layby
+LABEL=layby.dev/playground # on each namespace that up.sh makes, for down.sh to know them
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -42,12 +43,28 @@ place() {
   esac
 }
 
-# Tell whether the cluster is there.
+# Tell whether the cluster is there, be it that it runs or not.
 exists() {
   case $CLUSTER in
     kind) [[ $'\n'$(kind get clusters 2>/dev/null)$'\n' == *$'\n'$NAME$'\n'* ]] ;;
-    minikube) minikube --profile "$NAME" status >/dev/null 2>&1 ;;
+    minikube)
+      local profiles
+      profiles=$(minikube profile list --output json 2>/dev/null) || true # fails if there is none
+      [[ ${profiles//[[:space:]]/} == *'"Name":"'$NAME'"'* ]]
+      ;;
     docker-desktop) kubectl --context "$CONTEXT" version >/dev/null 2>&1 ;;
+  esac
+}
+
+# Say of a namespace whether it is `ours`, somebody else's (`foreign`), or not there (`none`).
+owner() {
+  local found
+  found=$(k get namespace "$1" --ignore-not-found \
+    --output 'jsonpath=there {.metadata.labels.layby\.dev/playground}') || return
+  case $found in
+    '') echo none ;;
+    'there true') echo ours ;;
+    *) echo foreign ;;
   esac
 }
 

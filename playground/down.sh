@@ -11,8 +11,8 @@ usage: playground/down.sh [kind | minikube | docker-desktop]
 
   kind             deletes the cluster `layby`; the default
   minikube         deletes the profile `layby`
-  docker-desktop   takes Bookinfo, Layby, Prometheus, Tempo, Grafana and Istio out of the cluster;
-                   KEDA stays
+  docker-desktop   takes Bookinfo, Layby, Prometheus, Tempo, Grafana and Istio out of the cluster,
+                   namespace by namespace, if up.sh has made them; KEDA stays
 
   --help           this text
 
@@ -40,6 +40,14 @@ case $CLUSTER in
   *) need "$CLUSTER" ;;
 esac
 
+# Tell whether a namespace is there and the playground's; of one that is somebody else's say so.
+mine() {
+  local whose
+  whose=$(owner "$1") || fail "it cannot be told whose the namespace $1 is; run it again"
+  [[ $whose != foreign ]] || say "left alone: namespace $1, which up.sh has not made (no label $LABEL)"
+  [[ $whose == ours ]]
+}
+
 if ! exists; then
   say "cluster: there is no $CONTEXT"
   exit
@@ -48,20 +56,29 @@ case $CLUSTER in
   kind) kind delete cluster --name "$NAME" ;;
   minikube) minikube --profile "$NAME" delete ;;
   docker-desktop)
-    say "Layby"
-    # First, while all is there: its uninstall wakes what sleeps and lets go of its TrafficHolds.
-    h uninstall layby --namespace layby-system --ignore-not-found --wait --timeout 10m
-    k delete --ignore-not-found crd trafficholds.layby.dev holdpolicies.layby.dev
-    say "Bookinfo"
-    k delete --ignore-not-found --filename "$here/bookinfo/namespace.yaml"
-    say "Prometheus, Tempo, Grafana"
-    k --namespace monitoring delete --ignore-not-found --filename "$here/monitoring"
-    k delete --ignore-not-found namespace monitoring layby-system
-    say "Istio"
-    for release in istio-ingressgateway istiod istio-base; do
-      h uninstall "$release" --namespace istio-system --ignore-not-found --wait
-    done
-    k delete --ignore-not-found namespace istio-system
+    if mine layby-system; then
+      say "Layby"
+      # First, while all is there: its uninstall wakes what sleeps and lets go of its TrafficHolds.
+      h uninstall layby --namespace layby-system --ignore-not-found --wait --timeout 10m
+      k delete --ignore-not-found crd trafficholds.layby.dev holdpolicies.layby.dev
+      k delete --ignore-not-found namespace layby-system
+    fi
+    if mine bookinfo; then
+      say "Bookinfo"
+      k delete --ignore-not-found --filename "$here/bookinfo/namespace.yaml"
+    fi
+    if mine monitoring; then
+      say "Prometheus, Tempo, Grafana"
+      k --namespace monitoring delete --ignore-not-found --filename "$here/monitoring"
+      k delete --ignore-not-found namespace monitoring
+    fi
+    if mine istio-system; then
+      say "Istio"
+      for release in istio-ingressgateway istiod istio-base; do
+        h uninstall "$release" --namespace istio-system --ignore-not-found --wait
+      done
+      k delete --ignore-not-found namespace istio-system
+    fi
     ;;
 esac
 say "done"

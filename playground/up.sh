@@ -56,6 +56,10 @@ docker info >/dev/null 2>&1 || fail "docker does not answer: start Docker, and s
 make_cluster() {
   if exists; then
     say "cluster: $CONTEXT is there"
+    if [[ $CLUSTER == minikube ]] && ! minikube --profile "$NAME" status >/dev/null 2>&1; then
+      say "cluster: starting it"
+      minikube --profile "$NAME" start --wait all
+    fi
     return
   fi
   say "cluster: making $CONTEXT"
@@ -64,6 +68,20 @@ make_cluster() {
     minikube) minikube --profile "$NAME" start --cpus 4 --memory 8g --wait all ;;
     docker-desktop) fail "no cluster answers as docker-desktop: turn Kubernetes on in Docker Desktop's settings" ;;
   esac
+}
+
+# End if a namespace is somebody else's: what is installed into it would change what is there, and
+# down.sh could not tell the two apart. A cluster that up.sh has made has no other user.
+refuse_foreign() {
+  local name whose foreign=()
+  [[ $CLUSTER == docker-desktop ]] || return 0
+  for name in "$@"; do
+    whose=$(owner "$name")
+    [[ $whose != foreign ]] || foreign+=("$name")
+  done
+  ((${#foreign[@]} == 0)) && return
+  fail "$CONTEXT has namespaces that up.sh needs and has not made, for they lack the label" \
+    "$LABEL: ${foreign[*]}. Nothing was installed. Delete them, or use kind or minikube"
 }
 
 # Build the image, and have the cluster's nodes know it. Its tag is of its content: another image is
@@ -83,8 +101,17 @@ make_image() {
   esac
 }
 
+# Make a namespace, with its label from the start. By a manager of its own: KEDA's manifest has its
+# namespace too, and what kubectl has applied before and no longer finds, it takes away.
 namespace() {
-  k create namespace "$1" --dry-run=client --output yaml | k apply --filename -
+  k apply --server-side --field-manager layby-playground --filename - <<END
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: $1
+  labels:
+    $LABEL: "true"
+END
 }
 
 # Wait until all Deployments of a namespace are as they are to be.
@@ -98,7 +125,8 @@ rolled_out() {
 
 install_istio() {
   say "Istio $ISTIO_VERSION"
-  local install=(upgrade --install --namespace istio-system --create-namespace --wait --timeout "$PATIENCE" --version "$ISTIO_VERSION")
+  namespace istio-system
+  local install=(upgrade --install --namespace istio-system --wait --timeout "$PATIENCE" --version "$ISTIO_VERSION")
   h "${install[@]}" istio-base "$ISTIO_CHARTS/base" --set defaultRevision=default
   h "${install[@]}" istiod "$ISTIO_CHARTS/istiod" --values "$here/istio/istiod.yaml"
   k --namespace istio-system apply --filename "$here/istio/telemetry.yaml"
@@ -108,6 +136,7 @@ install_istio() {
 
 install_keda() {
   say "KEDA $KEDA_VERSION"
+  namespace keda
   k apply --server-side --force-conflicts --filename "$KEDA"
   rolled_out keda
 }
@@ -122,7 +151,8 @@ install_monitoring() {
 # After KEDA: the chart looks whether it is there.
 install_layby() {
   say "Layby"
-  h upgrade --install layby "$here/../deploy/helm/layby" --namespace layby-system --create-namespace \
+  namespace layby-system
+  h upgrade --install layby "$here/../deploy/helm/layby" --namespace layby-system \
     --values "$here/layby.yaml" --set image.repository=layby --set "image.tag=$TAG" \
     --wait --timeout "$PATIENCE"
 }
@@ -139,7 +169,8 @@ install_bookinfo() {
 hold() {
   if $policy; then
     say "holding all of it, by a HoldPolicy"
-    k --namespace bookinfo delete --ignore-not-found --filename "$here/bookinfo/holds.yaml"
+    # Not by their names: those that the policy has made have the same.
+    k --namespace bookinfo delete trafficholds --selector '!layby.dev/policy'
     k apply --filename "$here/bookinfo/policy.yaml"
     k wait --for condition=Ready holdpolicy/bookinfo --timeout "$PATIENCE"
   else
@@ -153,6 +184,9 @@ hold() {
 }
 
 make_cluster
+needed=(istio-system monitoring layby-system bookinfo)
+if $keda; then needed+=(keda); fi
+refuse_foreign "${needed[@]}"
 make_image
 install_istio
 if $keda; then install_keda; fi

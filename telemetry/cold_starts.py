@@ -51,8 +51,6 @@ class ColdStarts:
             return
         began = self._clock.now()
         start = ColdStart(hold, began, self._clock.nanoseconds(began) / 1e9, is_process)
-        if is_process:
-            self._store.add(WAKES, (*hold, Winner.LAYBY))
         span = None
         if self._tracer is not None:
             span = cold_start_span.begin(start, self._tracer, self._clock)
@@ -67,6 +65,10 @@ class ColdStarts:
         start.mark(Mark.SCALED, self._clock.now())
         start.winner, start.replicas = winner, replicas
         self._store.add(WAKES, (*hold, winner))
+
+    def launched(self, hold: HoldName) -> None:
+        """A process of ours is started for it, which nobody else could have asked for."""
+        self._store.add(WAKES, (*hold, Winner.LAYBY))
 
     def mark(self, hold: HoldName, mark: Mark) -> None:
         """The start has come so far; the first time counts."""

@@ -85,7 +85,7 @@ def test_demand_is_told_by_the_charts_token_which_is_changed_as_the_pages_say(
 
     [script] = [each for each in blocks(ROOT / "docs/security.md", "sh") if NAME in each]
     path = f"{obtain('kubectl').parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "KUBECONFIG": str(stack.kubeconfig)}
+    environment = os.environ | {"PATH": path, "KUBECONFIG": str(stack.kubeconfig)}
     subprocess.run(["bash", "-euc", script], env=environment, check=True, timeout=60)
     [new] = lines(api)
     assert token != new

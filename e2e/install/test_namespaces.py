@@ -64,6 +64,10 @@ class Place:
         """Its TrafficHold."""
         return self.stack.api.get("layby.dev/v1alpha1", "TrafficHold", "web", self.namespace)
 
+    def holds(self):
+        """All TrafficHolds there."""
+        return self.stack.api.items("layby.dev/v1alpha1", "TrafficHold", self.namespace)
+
     @property
     def status(self):
         """What the controller says of it."""
@@ -154,10 +158,20 @@ def test_some_namespaces_are_served_and_nothing_is_asked_for_elsewhere(
     assert until(watched.sleeps, WITHIN), watched.status
     assert [] == refused("layby-extproc")
     assert [] == refused("layby-controller")
+
+    both = f"watchNamespaces={{{watched.namespace},{other.namespace}}}"
+    helm("upgrade", "layby", CHART, "--reuse-values", "--set", both, *there)
+    assert until(lambda: other.get(patience=10).status == 200, WITHIN), other.status
+    api.delete([other.hold])
+    assert until(lambda: not other.holds(), WITHIN), other.status
+    one = f"watchNamespaces={{{watched.namespace}}}"
+    helm("upgrade", "layby", CHART, "--reuse-values", "--set", one, *there)
+    apply(other.manifests[-1])
+
     # What is woken would be idle again before it is seen to be up.
     api.patch(watched.hold, {"spec": {"idle": {"after": "1h"}}})
     helm("uninstall", "layby", *there)
     assert 1 == watched.replicas
-    assert [] == api.items("layby.dev/v1alpha1", "TrafficHold", watched.namespace)
-    assert 1 == len(api.items("layby.dev/v1alpha1", "TrafficHold", other.namespace))
+    assert [] == watched.holds()
+    assert 1 == len(other.holds())
     assert [] == refused("layby-uninstall")

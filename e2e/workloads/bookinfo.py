@@ -28,6 +28,11 @@ class Handler(BaseHTTPRequestHandler):
     upstreams: tuple[str, ...]
     """Their names in the mesh."""
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log what was asked for, unless a kubelet did."""
+        if self.path != "/health":
+            super().log_request(code, size)
+
     def do_GET(self) -> None:
         """Answer a request."""
         status = HTTPStatus.OK

@@ -4,10 +4,9 @@ Fed with what was parked and with Envoy's access logs; must not know which is wh
 monotonic seconds.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import islice
 
 RATE_WINDOW = 60
 """Seconds over which the request rate is averaged."""
@@ -43,7 +42,8 @@ class DemandWindow:
     """The running account of one workload's demand, beginning at `now`."""
 
     def __init__(self, now: float) -> None:
-        self._open: dict[str, float] = {}
+        self._open: OrderedDict[str, float] = OrderedDict()
+        """When each was last named, those that were longest ago first."""
         self._buckets: deque[list[int]] = deque()
         self._last_request = now
         self._requests = 0
@@ -57,7 +57,7 @@ class DemandWindow:
 
     def started(self, stream: str, now: float) -> None:
         """Envoy opened `stream` for the workload."""
-        self._open[stream] = now
+        self._named(stream, now)
         self._requests += 1
         self.asked(now)
         second = int(now)
@@ -69,7 +69,7 @@ class DemandWindow:
 
     def continued(self, stream: str, now: float) -> None:
         """`stream` is still open; it may have begun before this account did."""
-        self._open[stream] = now
+        self._named(stream, now)
         self.asked(now)
 
     def ended(self, stream: str, now: float) -> None:
@@ -83,19 +83,22 @@ class DemandWindow:
         return len(self._open)
 
     def forget(self, number: int) -> None:
-        """Forget so many of the open requests, beginning with those that were seen first."""
-        for stream in tuple(islice(self._open, number)):
-            del self._open[stream]
+        """Forget so many of the open requests: those that were not named for longest."""
+        for _ in range(number):
+            self._open.popitem(last=False)
 
     def read(self, pending: int, now: float) -> Demand:
         """The demand now, with `pending` requests parked."""
-        lost = [stream for stream, seen in self._open.items() if now - seen > FORGOTTEN_AFTER]
-        for stream in lost:
-            del self._open[stream]
+        while self._open and now - next(iter(self._open.values())) > FORGOTTEN_AFTER:
+            self._open.popitem(last=False)
         self._forget_buckets(int(now))
         rate = sum(count for _, count in self._buckets) / RATE_WINDOW
         in_flight = len(self._open) + pending
         return Demand(pending, in_flight, rate, self._last_request, self._requests)
+
+    def _named(self, stream: str, now: float) -> None:
+        self._open[stream] = now
+        self._open.move_to_end(stream)
 
     def _forget_buckets(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] <= second - RATE_WINDOW:

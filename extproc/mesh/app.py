@@ -76,7 +76,7 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
         starts = Starts(reports.cold_starts, asyncio.get_running_loop().time)
         demand = MeshDemand(server, wakes, hold_servers, starts)
         wakes.subscribe(lambda _: feed.look())
-        reports.only(lambda: gauges.known(watch.directory), FROM_ZERO)
+        reports.only(lambda: watch.directory.known, FROM_ZERO)
         gauges.watch(reports.store, server, demand, limit=settings.max_pending)
         watch_feed(reports.store, hold_servers)
         service = ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds)

@@ -51,6 +51,11 @@ class Directory:
         workload = self.workloads.get(key)
         return workload is not None and not workload.rehearsed
 
+    @property
+    def known(self) -> set[tuple[str, str]]:
+        """The TrafficHolds there are, and those that requests still wait for."""
+        return {*self.holds, *(key.without_port for key in self.workloads)}
+
     def of_service(self, service: Key) -> list[Destination]:
         """The held ports of a Service."""
         return self.by_service.get(service, [])

@@ -5,9 +5,8 @@ Must not know how they are exposed.
 
 from extproc.app import HoldServer
 from extproc.mesh.demand import MeshDemand
-from extproc.mesh.directory import Directory
 from telemetry.catalogue.holding import DEMAND_AGE, IN_FLIGHT, LIMIT, RATE, SETTLE
-from telemetry.store import HoldName, Store
+from telemetry.store import Store
 
 
 def watch(store: Store, server: HoldServer, demand: MeshDemand, *, limit: int) -> None:
@@ -21,8 +20,3 @@ def watch(store: Store, server: HoldServer, demand: MeshDemand, *, limit: int) -
     store.watch(IN_FLIGHT, lambda: [(h, s.in_flight) for h, s in demand.own().items()])
     store.watch(RATE, lambda: [(h, s.rate) for h, s in demand.own().items()])
     store.watch(DEMAND_AGE, demand.ages)
-
-
-def known(directory: Directory) -> set[HoldName]:
-    """Return the TrafficHolds there are, and those that requests still wait for."""
-    return {*directory.holds, *(key.without_port for key in directory.workloads)}

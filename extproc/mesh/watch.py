@@ -8,7 +8,6 @@ from collections.abc import Collection
 
 from extproc.app import HoldServer
 from extproc.core.workload import WorkloadKey
-from extproc.mesh import gauges
 from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import ready_endpoints
 from extproc.mesh.reading import Reader, says_the_same, trim
@@ -62,13 +61,17 @@ class MeshWatch:
         self._cold_starts = cold_starts
         self.directory = Directory(domain)
         self._reader = Reader()
-        self._holds = Informer(kube, *Selection(TRAFFIC_HOLDS).within(namespaces), trim=trim)
-        self._services = Informer(kube, *Selection(SERVICES).within(namespaces), trim=_service)
+        holds, services = Selection(TRAFFIC_HOLDS), Selection(SERVICES)
+        self._holds = Informer(kube, *holds.within(namespaces), trim=trim, optional=namespaces)
+        self._services = Informer(
+            kube, *services.within(namespaces), trim=_service, optional=namespaces
+        )
         self._slices = Informer(
             kube,
             *Selection(ENDPOINT_SLICES, labels=SERVICE_LABEL).within(namespaces),
             trim=_slice,
             indexes={BY_SERVICE: lambda item: [_service_of(item)]},
+            optional=namespaces,
         )
         self._informers = (self._holds, self._services, self._slices)
         self._hold_server: HoldServer | None = None
@@ -119,7 +122,7 @@ class MeshWatch:
             self._wakes.forget(HoldName(*gone))
         # Whoever already waits for a hold that is deleted gets the workload all the same.
         old, self.directory = self.directory, keeping(new, self.directory, lingering)
-        for name in gauges.known(old) - gauges.known(self.directory):
+        for name in old.known - self.directory.known:
             self._hold_servers.forget(HoldName(*name))
         if self._again:
             self._again.cancel()

@@ -18,6 +18,13 @@ SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 LONGEST_ID = 64
 """Characters of a request id that are kept. Envoy's own has 36, but a client may choose it, and its
 time tells two requests apart that are the same so far."""
+LONGEST_MESSAGE = 160 * 1024
+"""Bytes of a message that is read. Envoy sends what it has when that is 16 KiB, and the entry that
+makes it more may have the 60 KiB of a request's headers twice: a path before and behind a route's
+rewriting. The worst that can be made up of so many, 20,000 entries with a tag each, takes 6 ms to
+parse, in one piece; empty entries take 2 ms."""
+PIECE = 1024
+"""Bytes whose parsing takes as long as one or two entries."""
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 """envoy.config.core.v3.RequestMethod by number."""
 
@@ -43,8 +50,14 @@ class Entry:
     request: Request
 
 
-def parse(message: bytes) -> Iterator[Entry]:
-    """The entries of one message; entries of other kinds, and unreadable messages, have none."""
+def parse(message: bytes) -> Iterator[Entry | None]:
+    """The entries of one message, and None for what is none and takes time all the same.
+
+    That is an entry of another kind, and each piece of a message, be it readable or not: so whoever
+    takes so many at once does not take for longer than that, whatever somebody sends.
+    """
+    for _ in range(len(message) // PIECE):
+        yield None
     try:
         logs = StreamAccessLogsMessage.FromString(message).http_logs
     except DecodeError:
@@ -53,7 +66,9 @@ def parse(message: bytes) -> Iterator[Entry]:
         common, request = entry.common_properties, entry.request
         moment = _MOMENTS.get(common.access_log_type)
         cluster = common.custom_tags.get(CLUSTER_TAG) or common.upstream_cluster
-        if moment and cluster:
+        if not (moment and cluster):
+            yield None
+        else:
             known = 0 <= request.request_method < len(METHODS)
             method = METHODS[request.request_method] if known else ""
             # A route may have rewritten the path by now.

@@ -9,11 +9,12 @@ from cli.leaving import LOOK_SECONDS, SETTLE_SECONDS, Leaving
 from cli.main import main
 from cli.workloads import Workloads
 from crds.v1alpha1 import TrafficHold
-from kube.errors import KubeError
+from kube.errors import ForbiddenError, KubeError, refused
 from kube.resource import DEPLOYMENTS, ENVOY_FILTERS, HOLD_POLICIES, TRAFFIC_HOLDS, Key
 from tests.controller import objects
 from tests.controller.cluster import Cluster
 from tests.controller.objects import deployment
+from tests.kube.fake_api import status as refusal
 
 GATE = Key("istio-system", "layby")
 POLICY = objects.policy()
@@ -87,6 +88,42 @@ async def test_other_namespaces_are_left_alone(cluster, said):
     assert 1 == replicas(cluster, "cart")
     assert [] == await own.delete(5)
     assert [] == cluster.names(TRAFFIC_HOLDS)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("verb", ["list", "delete"])
+async def test_a_namespace_that_is_forbidden_or_gone_keeps_no_other_from_it(cluster, said, verb):
+    """A namespace that is deleted takes the Role with it."""
+    cluster.have(deployment("cart", replicas=0), hold("cart"))
+    lost = {**hold("web")["metadata"], "namespace": "gone"}
+    cluster.have({**hold("web"), "metadata": lost})
+    real = cluster.send
+
+    async def send(request):
+        if request.verb == verb and "/namespaces/gone/" in request.path:
+            raise refused(refusal(403, "Forbidden", "no Role"))
+        return await real(request)
+
+    cluster.send = send
+    leaving = Leaving(cluster.kube, said.append, {"gone", "shop"})
+    await leaving.wake()
+    assert 1 == replicas(cluster, "cart")
+    await leaving.wait(5)
+    assert [] == await leaving.delete(5)
+    assert cluster.find(TRAFFIC_HOLDS, "cart") is None
+    assert {"gone"} == leaving.passed_over
+    [line] = [each for each in said if "passed over" in each]
+    assert line.startswith("gone: passed over: no Role: if it is gone, take it out")
+    with pytest.raises(ForbiddenError):
+        await Leaving(Forbidden().kube, said.append).wake()
+
+
+class Forbidden(Cluster):
+    """A cluster where nothing may be listed."""
+
+    async def send(self, request):
+        """Refuse."""
+        raise refused(refusal(403, "Forbidden", str(request.path)))
 
 
 async def test_a_cluster_without_the_definitions_is_left_already(leaving):

@@ -13,6 +13,9 @@ from tests.controller.objects import definition, deployment, endpoints, hold, se
 
 pytestmark = pytest.mark.looptime
 
+NO_ANSWER = "Triggers defined in ScaledObject are not working correctly"
+"""As KEDA says it."""
+
 
 async def test_a_scaled_object_is_made_and_what_keda_says_of_it_is_told(running):
     """And once all is as it should be nothing is written."""
@@ -46,7 +49,7 @@ async def test_a_rollout_of_hold_servers_is_no_news(running):
     cluster = running.cluster
     for _ in range(2):
         running.demand.say("cart", complete=False, settled=0.0)
-        says(cluster, "False", message="scaler unreachable")
+        says(cluster, "False", message=NO_ANSWER)
         await running.settle(19.0)
         running.demand.say("cart", settled=20.0)
         await running.settle(5.0)
@@ -54,7 +57,7 @@ async def test_a_rollout_of_hold_servers_is_no_news(running):
         says(cluster)
         await running.settle(120.0)
     assert ({}, []) == (cluster.writes, events(cluster))
-    says(cluster, "False", message="scaler unreachable")
+    says(cluster, "False", message=NO_ANSWER)
     await running.settle()
     assert ["ScaledObjectNotReady"] == events(cluster)
 
@@ -65,13 +68,13 @@ async def test_what_a_rollout_does_not_account_for_is_told(running):
     await with_keda(running)
     cluster = running.cluster
     running.demand.say("cart", complete=False, settled=0.0)
-    says(cluster, "False", message="scaler unreachable")
+    says(cluster, "False", message=NO_ANSWER)
     await running.settle(20.0)
     running.demand.say("cart", settled=20.0)
     await running.settle(64.0)
     assert ("KEDA", "Ready") == (reason(cluster, "ScalerReady"), reason(cluster, "Ready"))
     await running.settle(2.0)
-    assert "scaler unreachable" in condition(cluster, "ScalerReady")["message"]
+    assert NO_ANSWER in condition(cluster, "ScalerReady")["message"]
     assert ["ScaledObjectNotReady"] == events(cluster)
 
 

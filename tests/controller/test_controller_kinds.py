@@ -2,6 +2,7 @@
 
 import pytest
 
+from controller.facts import FINALIZER
 from kube.errors import refused
 from kube.resource import DEPLOYMENTS, TRAFFIC_HOLDS, Key
 from tests.controller.cluster import MILLS
@@ -114,6 +115,30 @@ async def test_a_kind_that_may_not_be_listed_is_told(running):
     conditions = running.cluster.find(TRAFFIC_HOLDS, "cart")["status"]["conditions"]
     assert "TargetNotScalable" == reason(running.cluster, "Accepted")
     assert "may not list mills.example.org" in conditions[0]["message"]
+
+
+@pytest.mark.parametrize("what", ["/mills", "/scale"])
+async def test_what_is_held_is_not_let_go_for_want_of_a_right(running, what):
+    """What is asleep would stay so, and its requests would get 503."""
+    forbidden = refused(refusal(403, "Forbidden", "no"))
+    held = hold(spec={"targetRef": MILL}, finalizers=[FINALIZER])
+    running.cluster.have(service(), held, mill())
+    real, refuses = running.cluster.send, True
+
+    async def send(request):
+        if request.path.endswith(what) and refuses:
+            raise forbidden
+        return await real(request)
+
+    running.cluster.send = send
+    running.start()
+    await running.settle(120.0)
+    found = running.cluster.find(TRAFFIC_HOLDS, "cart")
+    assert [FINALIZER] == found["metadata"]["finalizers"]
+    assert "status" not in found or not found["status"].get("conditions")
+    refuses = False
+    await running.settle(120.0)
+    assert "Accepted" == reason(running.cluster, "Accepted")
 
 
 async def test_a_scaling_that_is_refused_is_told_and_tried_again(running):

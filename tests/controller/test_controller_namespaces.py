@@ -4,12 +4,15 @@ import re
 
 import pytest
 
+from controller.facts import FINALIZER, Keda
 from controller.rule import MANAGED_BY, MANAGER
 from crds.v1alpha1.holdpolicy import POLICY_LABEL
+from kube.errors import refused
 from kube.resource import DEPLOYMENTS, DESTINATION_RULES, SCALED_OBJECTS, TRAFFIC_HOLDS
 from tests.controller.conftest import Running
 from tests.controller.looking import begin, cart, reason, replicas
 from tests.controller.objects import definition, hold, policy, rule
+from tests.kube.fake_api import status as refusal
 
 pytestmark = pytest.mark.looptime
 
@@ -23,6 +26,14 @@ async def running(cluster):
     running = Running(cluster, watch_namespaces=WATCHED)
     yield running
     await running.stop()
+
+
+@pytest.fixture
+async def second(cluster):
+    """Another replica, which has not begun yet."""
+    second = Running(cluster, watch_namespaces=WATCHED, identity="second")
+    yield second
+    await second.stop()
 
 
 def moved(namespace, *items):
@@ -57,6 +68,89 @@ async def test_each_of_its_namespaces_is_served_and_no_other(running):
     cluster.writes.clear()
     await running.settle(600.0)
     assert {} == cluster.writes
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["that waited", "that begins"])
+async def test_a_new_leader_undoes_nothing_for_want_of_a_role_elsewhere(running, second, is_new):
+    """Helm takes away a namespace's Role while the pods before are still there."""
+    cluster = running.cluster
+    for namespace in WATCHED:
+        cluster.have(*moved(namespace, *cart()))
+        running.demand.say("cart", namespace=namespace, quiet=3600.0)
+    await begin(running)
+    await running.settle(310.0)
+    if not is_new:
+        second.start()
+        await second.settle(30.0)
+    cluster.forbidden = {"till"}
+    cluster.cut()
+    if is_new:
+        second.start()
+    await running.stop()
+    cluster.writes.clear()
+    await second.settle(60.0)
+    assert second.leads
+    assert second.controller.informers.synced
+    for namespace in WATCHED:
+        found = cluster.find(TRAFFIC_HOLDS, "cart", namespace)
+        assert [FINALIZER] == found["metadata"]["finalizers"]
+        assert "Accepted" == found["status"]["conditions"][0]["reason"]
+        assert 0 == cluster.find(DEPLOYMENTS, "cart", namespace)["spec"]["replicas"]
+        assert cluster.find(DESTINATION_RULES, "layby-cart", namespace)
+    assert not {each for each in cluster.writes if "trafficholds/status" not in each}
+
+    cluster.forbidden = set()
+    await second.settle(30.0)
+    for namespace in WATCHED:
+        cluster.delete(cluster.find(TRAFFIC_HOLDS, "cart", namespace))
+    await second.settle(1.0)
+    rousing = [cluster.find(DEPLOYMENTS, "cart", each)["spec"]["replicas"] for each in WATCHED]
+    assert [1, 1] == rousing, "it is followed again"
+
+
+async def test_a_new_leader_knows_the_scaled_objects_of_the_others(running, second):
+    """KEDA would have to be told of all that sleeps by it once more."""
+    cluster = running.cluster
+    await begin(running, definition(), *cart())
+    before = cluster.find(SCALED_OBJECTS, "layby-cart")
+    cluster.forbidden = {"till"}
+    second.start()
+    await running.stop()
+    cluster.writes.clear()
+    await second.settle(60.0)
+    assert second.leads
+    keda = second.controller.informers.keda
+    assert [Keda.THERE, Keda.UNSEEN] == [keda.presence_in(each) for each in ("shop", "till")]
+    assert "Forbidden" in keda.trouble_in("till")
+    assert before == cluster.find(SCALED_OBJECTS, "layby-cart")
+    assert "Accepted" == reason(cluster, "Accepted")
+    cluster.forbidden = set()
+    await second.settle(30.0)
+    assert Keda.THERE is keda.presence_in("till")
+
+
+async def test_what_is_half_seen_is_left_as_it_is(running, second):
+    """Somebody edits a Role, and a Service that is not seen is not gone."""
+    cluster = running.cluster
+    for namespace in WATCHED:
+        cluster.have(*moved(namespace, *cart()))
+    await begin(running)
+    real = cluster.send
+
+    async def send(request):
+        if request.path.endswith("/till/services"):
+            raise refused(refusal(403, "Forbidden", "no"))
+        return await real(request)
+
+    cluster.send = send
+    second.start()
+    await running.stop()
+    await second.settle(60.0)
+    assert second.leads
+    found = cluster.find(TRAFFIC_HOLDS, "cart", "till")
+    assert [FINALIZER] == found["metadata"]["finalizers"]
+    assert "Accepted" == found["status"]["conditions"][0]["reason"]
+    assert cluster.find(DESTINATION_RULES, "layby-cart", "till")
 
 
 async def test_it_asks_for_nothing_that_roles_in_its_namespaces_do_not_cover(running):

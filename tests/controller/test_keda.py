@@ -40,18 +40,18 @@ async def test_while_the_api_server_does_not_tell_nothing_is_concluded(cluster, 
     cluster.down = True
     keda = start()
     await asyncio.sleep(60)
-    assert (Presence.UNSEEN, False) == (keda.presence, keda.looked.is_set())
-    assert "cut" in keda.trouble
+    assert (Presence.UNSEEN, False) == (keda.presence_in("shop"), keda.looked.is_set())
+    assert "cut" in keda.trouble_in("shop")
     assert 1 == caplog.text.count("cannot be told"), "once, not at each look"
     cluster.down = False
     await asyncio.sleep(A_LOOK)
-    assert (Presence.ABSENT, True) == (keda.presence, keda.looked.is_set())
-    assert "" == keda.trouble
+    assert (Presence.ABSENT, True) == (keda.presence_in("shop"), keda.looked.is_set())
+    assert "" == keda.trouble_in("shop")
     cluster.have(definition(), scaled_object())
     await asyncio.sleep(A_LOOK)
     cluster.down = True
     await asyncio.sleep(60)
-    assert Presence.THERE is keda.presence
+    assert Presence.THERE is keda.presence_in("shop")
     assert 1 == len(keda.scaled_objects.store)
 
 
@@ -73,5 +73,5 @@ async def test_told_to_leave_it_alone_it_asks_for_nothing(cluster, start):
     keda = start(enabled=False)
     await keda.settled()
     await asyncio.sleep(60)
-    assert Presence.OFF is keda.presence
+    assert Presence.OFF is keda.presence_in("shop")
     assert [] == cluster.asked

@@ -1,16 +1,18 @@
 """Somebody who reaches the port sends access logs as fast as they can: over real gRPC."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 from envoy_data_plane.envoy.data.accesslog.v3 import AccessLogCommon, HttpAccessLogEntry
 
-from extproc.access_log import AT_ONCE, AccessLog
+from extproc.access_log import AT_ONCE, LAST_MESSAGES, AccessLog
 from extproc.app import HoldServer
 from extproc.core.workload import Hold, Workload, WorkloadKey
 from extproc.server import Server
+from extproc.wire.access_log import LONGEST_MESSAGE
 from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
 from tests.extproc.fake_envoy import CLUSTER, connected, goes_on, request_headers
 from tests.extproc.fake_waker import FakeWaker
@@ -18,7 +20,6 @@ from tests.extproc.test_access_log import PERIODIC, START, entry, message
 
 CART = WorkloadKey("shop", "cart")
 BOOK = WorkloadKey("shop", "book")
-MANY = 60_000
 BOOK_CLUSTER = "outbound|80||book.shop.svc.cluster.local"
 
 
@@ -97,6 +98,38 @@ async def test_one_stream_too_many_ends_the_one_that_has_been_silent_longest(eve
         assert 3 == len(log._streams)
 
 
+@pytest.mark.parametrize("number", [1, LAST_MESSAGES])
+async def test_what_a_stream_has_said_before_it_is_ended_counts(eventually, caplog, number):
+    """It has been received already, and its Envoy will not say it again: requests were missed."""
+    async with receiving(most_streams=1) as (log, envoy):
+        silent = await envoy.log()
+        await eventually(lambda: log.streams == 1)
+        async with log._turn:
+            for n in range(number):
+                await silent.write(made_up(1, n))
+            await envoy.log()
+            await eventually(lambda: log.streams == 2)
+        assert await taken_in(silent)
+        assert number == log.demand(CART, 0).requests
+        await envoy.log()
+        await eventually(lambda: log.streams == 3)
+    assert 1 == caplog.text.count("1 streams of access logs are open"), "not for each of them"
+
+
+async def test_a_stream_that_is_ended_does_not_go_on_by_talking(eventually):
+    """The bound would be none."""
+    async with receiving(most_streams=1) as (log, envoy):
+        call = await envoy.log(made_up(1))
+        await eventually(lambda: log.streams == 1)
+        async with log._turn:
+            for n in range(10 * LAST_MESSAGES):
+                await call.write(made_up(1, n))
+            await envoy.log()
+            await eventually(lambda: log.streams == 2)
+        assert await taken_in(call)
+        assert log.demand(CART, 0).requests <= LAST_MESSAGES + 2
+
+
 async def test_a_flood_of_streams_has_a_bound(eventually):
     """Each takes 26 kB, for as long as somebody leaves it open."""
     async with receiving(most_streams=20) as (log, envoy):
@@ -111,19 +144,62 @@ async def test_a_flood_of_streams_has_a_bound(eventually):
         assert 0 == len(log._streams)
 
 
-async def test_a_flood_of_entries_starves_no_parked_request(eventually):
-    """Reading a message of Envoy's takes no time, but that of somebody else may take seconds."""
+@asynccontextmanager
+async def serving():
+    """A whole hold server, one Envoy of which has a request parked, and somebody else."""
     server = HoldServer(FakeWaker(), {CLUSTER: CART}.get, max_pending=10, settle=0.0)
     port = await server.start("127.0.0.1:0")
     await server.ready()
     server.replace({CART: Workload(CART, Hold(timeout=30.0))})
     async with connected(port) as envoy, connected(port) as other:
-        parked = await envoy.ask(request_headers())
+        yield server, await envoy.ask(request_headers()), other
+    await server.drain(0, hand_over=False)
+
+
+async def longest_turn(until):
+    """The CPU seconds that all else did not leave the loop for, until then."""
+    longest = 0.0
+    while not until.done():
+        before = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - before)
+    return longest
+
+
+def empty_entries(size):
+    """A message of so many bytes, with as many entries as it can have."""
+    logs = StreamAccessLogsMessage()
+    for _ in range(size // 2):
+        logs.http_logs.log_entry.add()
+    return logs.SerializeToString()
+
+
+@pytest.mark.parametrize("size", [LONGEST_MESSAGE - 10, 4_000_000], ids=["read", "left out"])
+async def test_entries_that_say_nothing_starve_no_parked_request(eventually, caplog, size):
+    """Two million of them fit into what gRPC takes: they were seconds in which nobody is served."""
+    async with serving() as (server, parked, other):
+        await eventually(lambda: server.throttler.pending(CART) == 1)
+        call = await other.log(*[empty_entries(size)] * 3, made_up(1))
+        await call.done_writing()
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(taken_in(call))
+            assert await longest_turn(ended) < 0.05
+        assert 1 == server.demand(CART).requests, "the stream goes on"
+        server.throttler.endpoints_changed(CART, 1)
+        assert await goes_on(parked)
+    told = caplog.text.count("left out an access log message of")
+    assert told == (size > LONGEST_MESSAGE), "once, not for each"
+
+
+async def test_a_flood_of_entries_starves_no_parked_request(eventually):
+    """Reading a message of Envoy's takes no time, but that of somebody else may take seconds."""
+    async with serving() as (server, parked, other):
         await eventually(lambda: server.throttler.pending(CART) == 1)
         shortest = AccessLogCommon(access_log_type=START, upstream_cluster=CLUSTER)
-        # Messages that are put behind one another are one; 4 MiB is the longest that gRPC takes.
-        much = message(HttpAccessLogEntry(common_properties=shortest)) * MANY
-        calls = [await other.log(much) for _ in range(32)]
+        one = message(HttpAccessLogEntry(common_properties=shortest))
+        # Messages that are put behind one another are one.
+        number = LONGEST_MESSAGE // len(one)
+        calls = [await other.log(*[one * number] * 3) for _ in range(32)]
         await eventually(lambda: server.demand(CART).requests)
         before = server.demand(CART).requests
         server.throttler.endpoints_changed(CART, 1)
@@ -131,8 +207,7 @@ async def test_a_flood_of_entries_starves_no_parked_request(eventually):
         meanwhile = server.demand(CART).requests - before
         for call in calls:
             call.cancel()
-    await server.drain(0, hand_over=False)
-    assert meanwhile < MANY / 2, "it waited for a message to end"
+    assert meanwhile < number / 2, "it waited for a message to end"
 
 
 @pytest.mark.parametrize("number", [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])

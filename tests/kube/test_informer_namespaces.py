@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kube.informer import Informer
+from kube.informer import REFUSED_SECONDS, Informer
 from kube.resource import NAMESPACES, PODS, Key, Selection
 from kube.store import Store
 from tests.kube.fake_api import FakeAnswer, status
@@ -24,8 +24,8 @@ async def start():
     """Run informers until the test ends; each with the keys that it has told of."""
     tasks = []
 
-    def do(kube, selections):
-        informer, told = Informer(kube, *selections), []
+    def do(kube, selections, **options):
+        informer, told = Informer(kube, *selections, **options), []
         informer.subscribe(lambda change: told.append(change.key))
         tasks.append(asyncio.create_task(informer.run()))
         return informer, told
@@ -77,10 +77,50 @@ async def test_it_is_synced_once_all_are(api, start):
     assert [SHOP] == told
     assert not informer.synced.is_set()
     assert informer.failure
+    assert "Forbidden" in str(informer.failure_in("till"))
+    assert informer.failure_in("shop") is None
+    assert [True, False] == [informer.synced_in(each).is_set() for each in ("shop", "till")]
     api.forbidden = set()
     await asyncio.sleep(10)
     assert informer.synced.is_set()
     assert informer.failure is None
+
+
+@pytest.mark.parametrize("code", [403, 404])
+async def test_one_that_may_be_missing_is_waited_for_a_while_and_followed_on(
+    api, start, caplog, code
+):
+    """Rights take a moment after an install; but the others cannot wait for one that is gone."""
+    api.put(PODS, pod("till"))
+    real = api.send
+
+    async def send(request):
+        if "/till/" in request.path and code:
+            return FakeAnswer(code, status(code, "No"))
+        return await real(request)
+
+    api.send = send
+    informer, told = start(api.kube, within("shop", "till"), optional={"till"})
+    await asyncio.sleep(REFUSED_SECONDS - 0.1)
+    assert not informer.synced.is_set()
+    await asyncio.sleep(60)
+    assert informer.synced.is_set()
+    assert not informer.synced_in("till").is_set(), "what is there is not known all the same"
+    [line] = [each.message for each in caplog.records if "watchNamespaces" in each.message]
+    assert "namespace till is gone, take it out" in line
+    assert [] == told
+    code = 0
+    await asyncio.sleep(10)
+    assert [TILL] == told
+    assert informer.synced_in("till").is_set()
+
+
+async def test_what_cannot_be_reached_is_waited_for(api, start):
+    """That is an outage, of which nothing follows for any namespace."""
+    api.down = True
+    informer, _ = start(api.kube, within("shop", "till"), optional={"shop", "till"})
+    await asyncio.sleep(60)
+    assert not informer.synced.is_set()
 
 
 async def test_one_that_fails_holds_up_no_other(api, start, caplog):

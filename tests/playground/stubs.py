@@ -11,6 +11,9 @@ BASH = shutil.which("bash") or "/bin/bash"
 _STUB = """#!{bash}
 printf '%s\\n' "{name} $*" >> "{calls}"
 case "$*" in
+  *'--filename -') {{ printf '%s\\n' ---; cat; }} >> "{calls}.applied" ;;
+esac
+case "$*" in
 {cases}esac
 """
 _CASE = """  {pattern}) printf '%s' '{said}'; exit {code} ;;
@@ -50,6 +53,12 @@ class Stubs:
             check=False,
             timeout=20,
         )
+
+    @property
+    def applied(self) -> str:
+        """What `--filename -` was given, all of it."""
+        path = self._calls.with_suffix(".applied")
+        return path.read_text() if path.exists() else ""
 
     @property
     def calls(self) -> list[str]:

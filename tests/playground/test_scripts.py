@@ -6,7 +6,9 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
+from crds.v1alpha1.holdpolicy import POLICY_LABEL
 from e2e.stack import istiod
 from e2e.stack.releases import KEDA
 from tests.playground.stubs import SCRIPTS, Stubs
@@ -16,6 +18,8 @@ CLUSTERS = pytest.mark.parametrize("cluster", ["kind", "minikube", "docker-deskt
 CONTEXTS = {"kind": "kind-layby", "minikube": "layby", "docker-desktop": "docker-desktop"}
 IMAGE = "sha256:0123456789abcdef"
 TAG = "layby:playground-0123456789ab"
+NAMESPACES = {"istio-system", "monitoring", "layby-system", "bookinfo"}
+PROFILES = '{"invalid": [], "valid": [{"Name": "%s", "Status": "Stopped"}]}'
 
 
 @pytest.fixture
@@ -24,7 +28,6 @@ def stubs(tmp_path):
     made = Stubs(tmp_path, "helm", "minikube", "kubectl")
     made.add("kind")
     made.add("docker", {"'image inspect'*": IMAGE})
-    made.add("minikube", fails=("*status*",))
     made.add("kubectl", {"*'get deployments'*": "deployment.apps/one\ndeployment.apps/two\n"})
     return made
 
@@ -135,7 +138,8 @@ def test_a_cluster_of_a_similar_name_is_not_taken_for_it(stubs):
 @BOTH
 def test_no_other_cluster_is_ever_touched(stubs, script, cluster):
     """Whatever the current context is, be it production's."""
-    stubs.add("minikube")
+    stubs.add("kind", {"'get clusters'": "layby\n"})
+    stubs.add("minikube", {"'profile list'*": PROFILES % "layby"})
     assert stubs.run(script, cluster).returncode == 0
     asked = [call for call in stubs.calls if call.startswith(("kubectl", "helm"))]
     options = (
@@ -143,6 +147,80 @@ def test_no_other_cluster_is_ever_touched(stubs, script, cluster):
         f"helm --kube-context {CONTEXTS[cluster]} ",
     )
     assert [] == [call for call in asked if not call.startswith(options)]
+
+
+def test_a_stopped_minikube_is_started_rather_than_made(stubs):
+    """It keeps what it has, and its size."""
+    stubs.add("minikube", {"'profile list'*": PROFILES % "layby"}, fails=("*status",))
+    done = stubs.run("up.sh", "minikube")
+    assert done.returncode == 0, done.stderr
+    assert "minikube --profile layby start --wait all" in stubs.calls
+    assert not [call for call in stubs.calls if "--cpus" in call]
+
+
+@pytest.mark.parametrize(("profile", "deleted"), [("layby", 1), ("layby-2", 0), ("my-layby", 0)])
+def test_a_stopped_minikube_is_deleted_too(stubs, profile, deleted):
+    """Its status fails as if there were none, and its disk would stay for ever."""
+    stubs.add("minikube", {"'profile list'*": PROFILES % profile}, fails=("*status",))
+    assert stubs.run("down.sh", "minikube").returncode == 0
+    assert deleted == stubs.calls.count("minikube --profile layby delete")
+
+
+def whose(stubs, foreign=(), ours=()):
+    """Have the cluster contain some namespaces."""
+    said = {f"*'get namespace {name} '*": "there " for name in foreign}
+    said |= {f"*'get namespace {name} '*": "there true" for name in ours}
+    stubs.add("kubectl", said)
+
+
+@pytest.mark.parametrize(
+    ("words", "foreign"),
+    [
+        *(([], name) for name in sorted(NAMESPACES)),
+        (["--keda"], "keda"),
+    ],
+)
+def test_a_namespace_of_somebody_else_s_ends_it_before_anything_is_installed(stubs, words, foreign):
+    """In Docker Desktop's cluster an Istio or a Prometheus of the user's may run."""
+    whose(stubs, foreign=[foreign], ours=NAMESPACES - {foreign})
+    done = stubs.run("up.sh", "docker-desktop", *words)
+    assert done.returncode == 1
+    assert f"lack the label layby.dev/playground: {foreign}. Nothing was installed" in done.stderr
+    verbs = {"apply", "create", "upgrade", "build", "label", "delete"}
+    assert [] == [call for call in stubs.calls if verbs & set(call.split())]
+
+
+def test_all_such_namespaces_are_named_at_once(stubs):
+    """And KEDA's is in nobody's way if KEDA is not asked for."""
+    whose(stubs, foreign=["monitoring", "istio-system", "keda"])
+    done = stubs.run("up.sh", "docker-desktop")
+    assert "layby.dev/playground: istio-system monitoring. " in done.stderr
+    done = stubs.run("up.sh", "docker-desktop", "--keda")
+    assert "layby.dev/playground: istio-system monitoring keda. " in done.stderr
+
+
+def test_docker_desktop_can_be_brought_up_to_date(stubs):
+    """What an earlier run has made has the label."""
+    whose(stubs, ours=[*NAMESPACES, "keda"])
+    done = stubs.run("up.sh", "docker-desktop", "--keda")
+    assert done.returncode == 0, done.stderr
+
+
+@CLUSTERS
+def test_every_namespace_is_made_with_the_label(stubs, cluster):
+    """By helm's own option, or by KEDA's manifest, it would come without."""
+    assert stubs.run("up.sh", cluster, "--keda").returncode == 0
+    of_file = (SCRIPTS / "bookinfo/namespace.yaml").read_text()
+    made = list(yaml.safe_load_all(of_file + stubs.applied))
+    labelled = {
+        each["metadata"]["name"]
+        for each in made
+        if each["metadata"]["labels"]["layby.dev/playground"] == "true"
+    }
+    assert NAMESPACES | {"keda"} == labelled
+    assert not [call for call in stubs.calls if "--create-namespace" in call]
+    first = [place(stubs.calls, "--filename -"), place(stubs.calls, "charts/base")]
+    assert first == sorted(first)
 
 
 def test_it_is_installed_in_the_order_in_which_it_is_needed(stubs):
@@ -166,15 +244,22 @@ def test_without_the_option_there_is_no_keda(stubs):
 
 @pytest.mark.parametrize(
     ("words", "applied", "deleted"),
-    [([], "holds", "policy"), (["--policy"], "policy", "holds")],
+    [
+        ([], "holds", "delete --ignore-not-found --filename {}/bookinfo/policy.yaml"),
+        (["--policy"], "policy", "--namespace bookinfo delete trafficholds --selector !{label}"),
+    ],
     ids=["holds", "policy"],
 )
 def test_each_way_of_holding_takes_the_place_of_the_other(stubs, words, applied, deleted):
-    """A TrafficHold that is written by hand wins over a policy, and would go unnoticed."""
+    """A TrafficHold written by hand wins over a policy; those of a policy have the same names."""
     assert stubs.run("up.sh", *words).returncode == 0
-    assert f"bookinfo/{applied}.yaml" == files(stubs.calls, "apply")[-1]
-    assert [f"bookinfo/{deleted}.yaml"] == files(stubs.calls, "delete")
-    assert "wait --for condition=Ready trafficholds --all" in stubs.calls[-1]
+    [before] = [
+        call for call in stubs.calls if {"delete", "wait"} & set(call.split()) == {"delete"}
+    ]
+    assert before.endswith(deleted.format(SCRIPTS, label=POLICY_LABEL))
+    after = stubs.calls[stubs.calls.index(before) :]
+    assert [f"bookinfo/{applied}.yaml"] == files(after, "apply")
+    assert "wait --for condition=Ready trafficholds --all" in after[-1]
 
 
 def test_a_step_that_fails_ends_it(stubs):
@@ -196,6 +281,7 @@ def test_down_deletes_only_what_is_there(stubs):
 
 def test_in_a_cluster_that_stays_layby_goes_before_what_it_holds(stubs):
     """TrafficHolds have finalizers, which only the controller takes away."""
+    whose(stubs, ours=NAMESPACES)
     assert stubs.run("down.sh", "docker-desktop").returncode == 0
     parts = [
         "uninstall layby",
@@ -205,6 +291,41 @@ def test_in_a_cluster_that_stays_layby_goes_before_what_it_holds(stubs):
     ]
     places = [place(stubs.calls, part) for part in parts]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("foreign", sorted(NAMESPACES))
+def test_in_a_cluster_that_stays_a_namespace_of_somebody_else_s_stays(stubs, foreign):
+    """An Istio, a Prometheus or a Layby may run there that have nothing to do with this."""
+    whose(stubs, foreign=[foreign], ours=NAMESPACES - {foreign})
+    done = stubs.run("down.sh", "docker-desktop")
+    assert done.returncode == 0, done.stderr
+    assert f"left alone: namespace {foreign}, which up.sh has not made" in done.stdout
+    assert 1 == done.stdout.count("left alone")
+    assert NAMESPACES - {foreign} == _deleted(stubs.calls)
+    assert [] == [each for each in stubs.calls if foreign in each and " get " not in each]
+
+
+def test_in_a_cluster_that_has_nothing_of_it_nothing_is_deleted(stubs):
+    """Not even its CRDs: a Layby of the user's may need them."""
+    done = stubs.run("down.sh", "docker-desktop")
+    assert (0, "==> done\n") == (done.returncode, done.stdout)
+    assert [] == [call for call in stubs.calls if {"delete", "uninstall"} & set(call.split())]
+
+
+def test_when_it_cannot_be_told_whose_a_namespace_is_nothing_is_deleted(stubs):
+    """An API server that does not answer is not one without namespaces."""
+    stubs.add("kubectl", fails=("*'get namespace'*",))
+    for script in ("up.sh", "down.sh"):
+        assert stubs.run(script, "docker-desktop").returncode == 1
+    verbs = {"delete", "uninstall", "apply", "upgrade"}
+    assert [] == [call for call in stubs.calls if verbs & set(call.split())]
+
+
+def _deleted(calls):
+    """The namespaces that are deleted; Bookinfo's by its file."""
+    words = [call.split() for call in calls if " delete " in call]
+    named = {each[-1] for each in words if "namespace" in each}
+    return named | {"bookinfo" for each in words if each[-1].endswith("bookinfo/namespace.yaml")}
 
 
 @BOTH

@@ -122,6 +122,8 @@ def test_the_line_of_a_process_says_nothing_of_scaling(scene, caplog):
     """In local mode there are no replicas; that it was asked for is counted all the same."""
     ticket = scene.park()
     scene.starts.begin(HOLD, is_process=True)
+    assert 0 == scene.value(WAKES, *HOLD, Winner.LAYBY), "it may be up, and about to stop"
+    scene.starts.launched(HOLD)
     for at, mark in MARKS[1:]:
         scene.now = at
         scene.starts.mark(HOLD, mark)

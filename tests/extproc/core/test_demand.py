@@ -114,6 +114,19 @@ def test_whoever_has_most_open_requests_has_the_first_of_them_forgotten(opened, 
         assert [f"{n}" for n in range(number)][number - window.open :] == list(window._open)
 
 
+def test_those_that_are_named_again_and_again_are_forgotten_last():
+    """A flood of requests that nobody has sent must not take the place of one that lasts."""
+    window = DemandWindow(0.0)
+    for stream in ("begun again", "long", "made up 1", "made up 2"):
+        window.started(stream, 1.0)
+    window.continued("long", 2.0)
+    window.started("begun again", 3.0)
+    keep_bound([window], 2)
+    assert ["long", "begun again"] == list(window._open)
+    assert 2 == window.read(0, 2.0 + FORGOTTEN_AFTER).in_flight
+    assert 1 == window.read(0, 2.5 + FORGOTTEN_AFTER).in_flight
+
+
 def test_a_request_that_was_forgotten_is_open_again_when_it_is_named():
     """It never was anything but open."""
     window = DemandWindow(0.0)

@@ -5,6 +5,7 @@ import pytest
 from extproc.core.hold import RELEASED
 from extproc.core.outcome import Outcome
 from extproc.core.workload import Hold, Workload, WorkloadKey
+from kube.informer import REFUSED_SECONDS
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, TRAFFIC_HOLDS
 from telemetry.cold_start import Mark
 from tests.extproc.mesh.objects import REFUSED, endpoints, hold, service
@@ -196,12 +197,30 @@ async def test_nothing_is_concluded_until_each_namespace_is_listed(caplog):
     api.forbidden = {"till"}
     rig = Rig(api, {"shop", "till"})
     async with rig.running():
-        await asyncio.sleep(60)
+        await asyncio.sleep(REFUSED_SECONDS - 1)
         assert [] == rig.told
         assert "namespaces/till/trafficholds: Forbidden" in caplog.text
         api.forbidden = set()
         await rig.watch.synced()
         assert {CART} == rig.told[-1]
+
+
+async def test_a_namespace_that_is_gone_is_waited_for_no_longer():
+    """The others would have no new hold server until somebody takes it out of the list."""
+    api = FakeApi()
+    there = {**hold()["metadata"], "namespace": "till"}
+    api.put(TRAFFIC_HOLDS, hold())
+    api.put(SERVICES, service())
+    api.put(TRAFFIC_HOLDS, {**hold(), "metadata": there})
+    api.put(SERVICES, {**service(), "metadata": {**service()["metadata"], "namespace": "till"}})
+    api.forbidden = {"till"}
+    rig = Rig(api, {"shop", "till"})
+    async with rig.running():
+        await asyncio.sleep(3 * REFUSED_SECONDS)
+        assert {CART} == rig.told[-1]
+        api.forbidden = set()
+        await asyncio.sleep(2 * REFUSED_SECONDS)
+        assert {CART, CART._replace(namespace="till")} == rig.told[-1]
 
 
 async def test_little_is_kept_of_each_object():

@@ -14,7 +14,7 @@ from envoy_data_plane.envoy.service.accesslog.v3 import (
 )
 
 from extproc.core.probe import Request
-from extproc.wire.access_log import METHODS, Entry, Moment, parse
+from extproc.wire.access_log import METHODS, PIECE, Entry, Moment, parse
 from istio.contract import CLUSTER_TAG
 
 BEGUN = datetime(2026, 8, 1, 12, 0, 1, 250_000, tzinfo=UTC)
@@ -38,7 +38,7 @@ def parsed(request_id="id", original_path="", **common) -> list[Entry]:
     )
     entry = HttpAccessLogEntry(common_properties=AccessLogCommon(**fields), request=request)
     logs = StreamAccessLogsMessageHttpAccessLogEntries(log_entry=[entry])
-    return list(parse(bytes(StreamAccessLogsMessage(http_logs=logs))))
+    return [each for each in parse(bytes(StreamAccessLogsMessage(http_logs=logs))) if each]
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,16 @@ def test_every_method_has_envoys_name(method):
 def test_what_cannot_be_read_has_no_entries(encoded):
     """Counting is best effort; the stream goes on."""
     assert list(parse(encoded)) == []
+
+
+@pytest.mark.parametrize("entries", [0, 1, 1000])
+def test_what_is_no_entry_counts_all_the_same(entries):
+    """Whoever reads so many at once would else read two million empty ones in one go."""
+    logs = StreamAccessLogsMessageHttpAccessLogEntries(log_entry=[HttpAccessLogEntry()] * entries)
+    message = bytes(StreamAccessLogsMessage(http_logs=logs))
+    assert [None] * (entries + len(message) // PIECE) == list(parse(message))
+
+
+def test_bytes_that_cannot_be_read_count_too():
+    """To find that out takes time."""
+    assert [None] * 100 == list(parse(b"\xff" * 100 * PIECE))
