@@ -13,6 +13,7 @@ from deploy.dashboards.panels import (
     HALF,
     Query,
     counted,
+    counted_from_nothing,
     counts,
     graph,
     grown,
@@ -113,10 +114,7 @@ def _requests(made: Dashboard) -> None:
         counts(
             "Cold starts, by how they ended",
             "failed: the workload cannot start. abandoned: all had left before it was up.",
-            query(
-                f"sum by (outcome) ({grown(f'layby_cold_start_duration_seconds_count{{{_OF}}}')})",
-                "{{outcome}}",
-            ),
+            counted_from_nothing(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
         )
     )
 
@@ -205,10 +203,7 @@ def _dry_run(made: Dashboard) -> None:
         counts(
             "Requests that would have waited",
             "Of workloads with spec.dryRun; an estimate, by how long they take to start.",
-            query(
-                f"sum by (namespace) ({grown(f'layby_dry_run_requests_total{{{_OF}}}')})",
-                "{{namespace}}",
-            ),
+            counted_from_nothing(f"layby_dry_run_requests_total{{{_OF}}}", "namespace"),
         )
     )
     columns = {

@@ -57,6 +57,11 @@ def grown(series: str, over: str = "$__rate_interval") -> str:
     return f"(({born}) or increase({series}[{over}]))"
 
 
+def counted_from_nothing(series: str, by: str) -> Query:
+    """As `counted`, of what is not there before its first event."""
+    return query(f"sum by ({by}) ({grown(series)})", f"{{{{{by}}}}}")
+
+
 def quantiles(bucket: str) -> tuple[Query, ...]:
     """Ask for the median of a histogram and what few exceed, with traces of single values."""
     return tuple(

@@ -12,6 +12,7 @@ from deploy.dashboards.panels import (
     HALF,
     Links,
     counted,
+    counted_from_nothing,
     counts,
     graph,
     grown,
@@ -160,10 +161,7 @@ def _cold_starts(made: Dashboard, held: Links, starts: Links) -> None:
         counts(
             "Cold starts, by how they ended",
             "failed: it cannot start; `layby explain` says why. abandoned: all left before.",
-            query(
-                f"sum by (outcome) ({grown(f'layby_cold_start_duration_seconds_count{{{_OF}}}')})",
-                "{{outcome}}",
-            ),
+            counted_from_nothing(f"layby_cold_start_duration_seconds_count{{{_OF}}}", "outcome"),
             links=starts,
         )
     )
