@@ -9,23 +9,18 @@ from bench.figures import quantile, slope
 from bench.rig import Replica
 from extproc.wire.ext_proc import ATTRIBUTES, CONTINUE, SERVICE
 from extproc.wire.gen.external_processor_pb2 import ProcessingRequest
+from istio.contract import ForwardedHeader
 from local.guard import Guard
 
 CHANNELS = 8
 STEPS = 5
 CLUSTER = "outbound|80||cold.local"
 HEADERS = {
-    ":method": "GET",
-    ":path": "/cart/items?limit=20",
-    ":scheme": "http",
-    ":authority": "cart.shop.svc.cluster.local",
-    "accept": "*/*",
-    "user-agent": "bench/1.0",
-    "x-forwarded-for": "10.1.2.3",
-    "x-forwarded-proto": "https",
-    "x-request-id": "5b3d4a34-7c1c-4dd0-9d1c-3f1f0a8a2c11",
-    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
-    "x-layby-eps": "0",
+    ForwardedHeader.METHOD: "GET",
+    ForwardedHeader.PATH: "/cart/items?limit=20",
+    ForwardedHeader.USER_AGENT: "bench/1.0",
+    ForwardedHeader.ACCEPT: "*/*",
+    ForwardedHeader.TRACEPARENT: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
 }
 
 

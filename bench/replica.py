@@ -4,10 +4,10 @@
 the Kubernetes API: for benchmarks and for the tests that kill, freeze and drain a replica.
 
 It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoints of the workload
-(repeated: the present number), `{"stats": true}`, `{"fail": "reason"}`. Out: `{"port": 9002}` once
-serving, `{"wake": true}` when somebody waits, and for each stats line the parked requests, the
-resident set in kB and the CPU seconds used. SIGTERM drains it. With `--reports` it counts and
-traces as OpenTelemetry's variables say.
+(repeated: the present number), `{"stats": true}`, `{"empty": true}`, `{"fail": "reason"}`. Out:
+`{"port": 9002}` once serving; for stats the parked requests, the resident set in kB and the CPU
+seconds used; for empty, when nobody was parked any more, in seconds of the monotonic clock. SIGTERM
+drains it. With `--reports` it counts and traces as OpenTelemetry's variables say.
 """
 
 import argparse
@@ -30,11 +30,10 @@ KEY = WorkloadKey("bench", "cold")
 
 
 class Parent:
-    """Starts workloads by asking the parent process to."""
+    """Starts workloads when it likes, whoever waits."""
 
     def wake(self, key: WorkloadKey) -> None:
-        """Say on standard output that somebody waits."""
-        say(wake=str(key))
+        """Do nothing: what a wake costs is not the hold's, and is the same for one or thousands."""
 
 
 def say(**fields: object) -> None:
@@ -70,6 +69,9 @@ async def listen_to_parent(server: HoldServer) -> None:
             if order["ready"]:
                 await server.throttler.emptied(60)
                 say(released_seconds=asyncio.get_running_loop().time() - begun)
+        elif "empty" in order:
+            await server.throttler.emptied(60)
+            say(empty_at=asyncio.get_running_loop().time())
         elif "fail" in order:
             server.throttler.start_failed(KEY, order["fail"])
         else:

@@ -38,7 +38,7 @@ from envoy_data_plane.google.protobuf import Any
 from istio.address import Endpoint, TcpAddress, UnixAddress
 
 UNBOUNDED = 1_000_000
-CONNECT_TIMEOUT = timedelta(seconds=1)
+_CONNECT_TIMEOUT = timedelta(seconds=1)
 
 
 def hold_cluster(
@@ -58,7 +58,7 @@ def hold_cluster(
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STRICT_DNS if by_name else ClusterDiscoveryType.STATIC,
-        connect_timeout=CONNECT_TIMEOUT,
+        connect_timeout=_CONNECT_TIMEOUT,
         circuit_breakers=unbounded_breakers(),
         outlier_detection=_ejection(),
         typed_extension_protocol_options=http2_upstream(

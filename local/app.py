@@ -35,7 +35,7 @@ NAMESPACE = "local"
 SOCKET = "layby.sock"
 LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 """Bytes that a kernel takes for the path of a unix socket."""
-SETTLE = 0.03
+SETTLE = 0.01
 """Seconds that a local Envoy takes at first sight to apply an endpoint."""
 FAREWELL = 0.5
 """Seconds for clients between two requests to be told, with the answer to the next one, that their

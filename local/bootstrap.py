@@ -47,7 +47,6 @@ from envoy_data_plane.google.protobuf import Any
 from istio.accesslog import logging_router
 from istio.address import Endpoint, TcpAddress
 from istio.cluster import (
-    CONNECT_TIMEOUT,
     envoy_address,
     hold_cluster,
     http2_upstream,
@@ -65,6 +64,10 @@ CONTROL_CLUSTER = "layby-control"
 MAX_REQUEST_HEADERS_KIB = 96
 
 _NEVER = timedelta(0)  # Envoy reads a timeout of zero as none
+
+# Istio's own. A crowd let go at once opens connections faster than a process accepts them, and
+# the kernel asks again after 1 s for one that found no room.
+_CONNECT_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def _workload_cluster(workload: Workload) -> Cluster:
                 ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3
             )
         ),
-        connect_timeout=CONNECT_TIMEOUT,
+        connect_timeout=_CONNECT_TIMEOUT,
         circuit_breakers=unbounded_breakers(),
         typed_extension_protocol_options=http2_upstream() if http2 else {},
     )
