@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -83,7 +83,8 @@ async def serving(
 
         async def connect(*names: str) -> Envoy:
             envoy = Envoy(method(), *names)
-            await envoy.ask()
+            with suppress(grpc.aio.AioRpcError):  # a closed server may end the stream first
+                await envoy.ask()
             return envoy
 
         yield connect

@@ -226,6 +226,9 @@ async def test_what_keda_asks_is_counted():
         demand.whole = False
         async with refused(grpc.StatusCode.UNAVAILABLE, "shop/cart"):
             await keda.metric("layby-concurrency")
+        # KEDA hears of a refusal before the call has ended here.
+        while not service.calls["GetMetrics", "refused"]:
+            await asyncio.sleep(0.01)
         read = {each.metric: each.values for each in store.read()}
         assert {(): 1.0} == read[KEDA_STREAMS]
         assert {
