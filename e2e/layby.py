@@ -19,10 +19,13 @@ NAMESPACE = "layby-system"
 COMMAND = [sys.executable, "-m", "cli.main"]
 READY_WITHIN = 30.0
 FEED = "/var/run/layby/feed"
+PAGE_PORT = 8082
 SETTINGS = {
     # Short, for a test waits for the next leader; and istiod's debug address in the stack.
     "LAYBY_CONTROLLER_LEASE_SECONDS": "4",
     "LAYBY_CONTROLLER_ISTIOD_URL": "http://127.0.0.1:8080",
+    "LAYBY_CONTROLLER_PAGE_PORT": str(PAGE_PORT),
+    "LAYBY_CONTROLLER_PAGE_HOST": "$(POD_IP)",
     # As the chart has it; the manifests cannot.
     "LAYBY_EXTPROC_FEED_TOKEN_FILE": f"{FEED}/token",
     "LAYBY_CONTROLLER_FEED_TOKEN_FILE": f"{FEED}/token",

@@ -16,7 +16,7 @@ from e2e.stack.processes import until
 from e2e.stack.whole import GATEWAY_LABELS
 from e2e.workloads import manifests
 
-WORKLOADS = 10
+WORKLOADS = 25
 WITHIN = 60.0
 LIMIT_SECONDS = 240.0
 GAPS = (0.5, 4.0)
@@ -107,7 +107,7 @@ def tell(total: int, served: int, lost: list[Lost]) -> None:
 async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespace):
     """A pod that serves until its endpoint is gone from Envoy is all that is asked for."""
     hosts = deploy(WORKLOADS, "--linger", "1")
-    served, lost = await cycle(stack, namespace, hosts, 30)
+    served, lost = await cycle(stack, namespace, hosts, 12)
     total = sum(wakes(stack, namespace, name) for name in hosts)
     tell(total, served, lost)
     # One window between Envoy's main thread and its workers (ARCHITECTURE.md), which a busy machine
@@ -119,8 +119,8 @@ async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespa
 
 async def test_what_a_pod_that_stops_at_once_costs_is_said(stack, deploy, namespace):
     """It is the pod that loses these requests; the figure is for the documentation."""
-    hosts = deploy(WORKLOADS, "--abrupt")
-    served, lost = await cycle(stack, namespace, hosts, 5)
+    hosts = deploy(15, "--abrupt")
+    served, lost = await cycle(stack, namespace, hosts, 3)
     total = sum(wakes(stack, namespace, name) for name in hosts)
     tell(total, served, lost)
     assert served > 0

@@ -13,6 +13,8 @@ from e2e.stack.namespace import inhabitants
 from e2e.stack.processes import until
 from e2e.workloads import manifests
 
+pytestmark = pytest.mark.kube
+
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
 

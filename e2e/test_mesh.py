@@ -83,14 +83,14 @@ def test_an_idle_workload_goes_to_zero_and_a_request_brings_it_back(stack, web, 
 
 def test_requests_that_never_wait_keep_it_up(stack, web, namespace, host):
     """Hold servers see none of them; they hear of each from the Envoy's access log."""
-    web(spec={"idle": {"after": "4s"}})
+    web(spec={"idle": {"after": "2s"}})
     assert stack.gateway.get(host).status == 200
     before = web.replicas_written()
-    until_time = time.monotonic() + 10
+    until_time = time.monotonic() + 5
     while time.monotonic() < until_time:
         assert stack.gateway.get(host).status == 200
-        time.sleep(1)  # less than idle.after
-    assert stack.gateway.get(host, "/pause?seconds=8", patience=20).status == 200
+        time.sleep(0.5)  # less than idle.after
+    assert stack.gateway.get(host, "/pause?seconds=6", patience=20).status == 200
     assert web.replicas_written() == before
     assert until(lambda: not stack.api.items("v1", "Pod", namespace), 60)
 

@@ -14,7 +14,6 @@ from e2e import layby
 from e2e.stack.processes import until
 from e2e.workloads.sleeping import WITHIN, Sleeping
 
-PORT = 8082
 STAGES = ["scale", "schedule", "start", "readiness", "endpoint", "release"]
 PATIENCE = 30.0
 KEEP = "LAYBY_SCREENSHOTS"
@@ -22,20 +21,15 @@ KEEP = "LAYBY_SCREENSHOTS"
 
 
 @pytest.fixture(scope="module")
-def controllers(stack) -> Iterator[list[str]]:
-    """Layby with the page on; where its controllers are. All pods share one machine here."""
-    page = {
-        "LAYBY_CONTROLLER_PAGE_PORT": str(PORT),
-        "LAYBY_CONTROLLER_PAGE_HOST": "$(POD_IP)",
-    }
-    layby.install(stack.api, page)
+def controllers(stack) -> list[str]:
+    """Where the controllers are, with the page on."""
+    layby.install(stack.api)
     pods = stack.api.items("v1", "Pod", layby.NAMESPACE)
-    yield [
-        f"http://{pod['status']['podIP']}:{PORT}"
+    return [
+        f"http://{pod['status']['podIP']}:{layby.PAGE_PORT}"
         for pod in pods
         if "controller" in pod["metadata"]["name"] and not pod["metadata"].get("deletionTimestamp")
     ]
-    layby.install(stack.api)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from e2e.stack.processes import until
 from e2e.stack.whole import ROOT
 from e2e.workloads import manifests
 
+pytestmark = pytest.mark.kube
+
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
 

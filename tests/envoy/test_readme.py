@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+pytestmark = [pytest.mark.envoy, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
