@@ -18,7 +18,10 @@ class Settings(BaseSettings):
     )
 
     listen: str = "0.0.0.0:9002"
-    """Where ext_proc, access logs, the demand feed and health are served, as `host:port`."""
+    """Where ext_proc, access logs and health are served, as `host:port`."""
+    feed_listen: str = "0.0.0.0:9003"
+    """Where other hold servers and controllers are told the demand, as `host:port`. They dial
+    a pod's address, which sidecars pass on in plain text: mTLS of the mesh would shut them out."""
     watch_namespaces: Namespaces = frozenset()
     """The namespaces whose TrafficHolds are served, with commas between them; empty for all. No
     right is needed in others, but to list and watch EndpointSlices in service_namespace."""
@@ -38,7 +41,7 @@ class Settings(BaseSettings):
     feed_token_file: Path | None = None
     """A file with the tokens by which hold servers and controllers know one another, one a line:
     the first is shown to other hold servers, each is taken from whoever asks for demand. Read again
-    for each stream. Empty: whoever reaches the port may ask."""
+    for each stream. Empty: whoever reaches feed_listen may ask."""
     domain: str = "cluster.local"
     """The cluster's DNS domain, as istiod has it."""
     max_pending: Annotated[int, Field(ge=1)] = 20_000

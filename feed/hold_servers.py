@@ -13,6 +13,8 @@ from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Selection
 
+PORT_NAME = "grpc-feed"
+"""Of the port of the Service on which the feed is served."""
 RECHECK_SECONDS = 1.0
 """A report that does not come changes what is known, and nothing tells of it."""
 
@@ -24,7 +26,6 @@ class HoldServers:
         kube: the API.
         namespace: of the Service.
         service: its name.
-        port_name: of the port on which the feed is served.
         tokens: what hold servers are shown, if anything.
     """
 
@@ -33,13 +34,11 @@ class HoldServers:
         kube: Kube,
         namespace: str,
         service: str,
-        port_name: str = "grpc",
         *,
         tokens: Tokens | None = None,
     ) -> None:
         labels = f"{SERVICE_LABEL}={service}"
         self._slices = Informer(kube, Selection(ENDPOINT_SLICES, namespace, labels=labels))
-        self._port_name = port_name
         self._board = Board()
         self._feed = Listener(self._board, self._look, tokens)
         self._listeners: list[Callable[[HoldName], None]] = []
@@ -127,7 +126,7 @@ class HoldServers:
     def _known(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Yield the address of each there is, as `host:port`, and its endpoint's conditions."""
         for item in self._slices.store.snapshot().values():
-            ports = [p["port"] for p in item.get("ports") or () if p.get("name") == self._port_name]
+            ports = [p["port"] for p in item.get("ports") or () if p.get("name") == PORT_NAME]
             for endpoint in item.get("endpoints") or ():
                 for address in endpoint.get("addresses") or ():
                     host = f"[{address}]" if ":" in address else address

@@ -39,7 +39,7 @@ def asked(api, *metadata):
     """Ask a hold server for its demand; return how that went."""
     [slices] = api.items("discovery.k8s.io/v1", "EndpointSlice", layby.NAMESPACE)
     address = next(e["addresses"][0] for e in slices["endpoints"] if e["conditions"]["ready"])
-    with grpc.insecure_channel(f"{address}:9002") as channel:
+    with grpc.insecure_channel(f"{address}:9003") as channel:
         watch = channel.unary_stream(
             f"/{SERVICE}/Watch",
             request_serializer=WatchRequest.SerializeToString,

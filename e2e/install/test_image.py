@@ -120,6 +120,7 @@ def test_a_service_ends_when_told_to_and_says_how_it_is(run, image, kubeconfig, 
     environment = {
         "KUBECONFIG": "/kubeconfig",
         "LAYBY_EXTPROC_LISTEN": f"127.0.0.1:{port}",
+        "LAYBY_EXTPROC_FEED_LISTEN": "127.0.0.1:19003",
         "LAYBY_EXTPROC_SCALER_LISTEN": "127.0.0.1:19091",
         "LAYBY_EXTPROC_DRAIN_SECONDS": "0",
         "LAYBY_CONTROLLER_HEALTH_HOST": "127.0.0.1",

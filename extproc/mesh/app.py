@@ -14,8 +14,8 @@ from extproc.mesh.waker import ScaleWaker
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.watch import MeshWatch
 from extproc.scaler.gauges import watch as watch_scaler
-from extproc.scaler.server import ScalerServer
 from extproc.scaler.service import ScalerService
+from extproc.server import ServiceServer
 from extproc.settings import Settings
 from feed.gauges import watch as watch_feed
 from feed.hold_servers import HoldServers
@@ -30,8 +30,8 @@ from telemetry.catalogue.holding import FROM_ZERO
 
 log = logging.getLogger(__name__)
 
-SCALER_LAST_WORDS = 2.0
-"""Seconds for what KEDA has just asked."""
+LAST_WORDS = 2.0
+"""Seconds for what KEDA has just asked, and for the ends of the feed's streams."""
 
 
 async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -> None:
@@ -70,7 +70,6 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
             watch.find,
             max_pending=settings.max_pending,
             settle=settings.settle_seconds,
-            services=[feed.handler()],
             observer=reports.holds,
         )
         starts = Starts(reports.cold_starts, asyncio.get_running_loop().time)
@@ -81,11 +80,17 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
         watch_feed(reports.store, hold_servers)
         service = ScalerService(demand, lambda hold: Key(*hold) in watch.directory.holds)
         watch_scaler(reports.store, service)
-        scaler = ScalerServer(service, settings.scaler_tls)
+        listeners, keda = ServiceServer(feed), ServiceServer(service)
+        tls = settings.scaler_tls.credentials() if settings.scaler_tls else None
+        # All are bound before any begins: who cannot have one of them has not served anybody.
+        feed_port = listeners.listen(settings.feed_listen)
+        keda_port = keda.listen(settings.scaler_listen, tls)
         port = await server.start(settings.listen)
-        own = f"{settings.listen.rpartition(':')[0]}:{port}"
-        scaler_port = await scaler.start(settings.scaler_listen)
-        log.info("serving on port %d, KEDA on port %d", port, scaler_port)
+        await listeners.start()
+        await keda.start()
+        # As the others know it.
+        own = f"{settings.feed_listen.rpartition(':')[0]}:{feed_port}"
+        log.info("serving on port %d, demand on %d, KEDA on %d", port, feed_port, keda_port)
         async with asyncio.TaskGroup() as tasks:
             waker.attach(server.throttler, tasks)
             running = [
@@ -94,9 +99,12 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
                 tasks.create_task(_ready(watch, server), name="ready"),
             ]
             await stopping.wait()
+            # Before the drain, or this server would tell that what it hands over has ended, and the
+            # other one only a moment later that it is there.
             feed.close()
             async with asyncio.TaskGroup() as ending:
-                ending.create_task(scaler.stop(SCALER_LAST_WORDS), name="scaler")
+                ending.create_task(listeners.stop(LAST_WORDS), name="demand feed")
+                ending.create_task(keda.stop(LAST_WORDS), name="scaler")
                 # A stream that fails with nobody to take it is a 503. Even of two, the other may be
                 # the one that went before.
                 others = hold_servers.ready() - {own}

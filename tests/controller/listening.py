@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from controller.hold_servers import FeedDemand
-from feed.hold_servers import HoldServers
+from feed.hold_servers import PORT_NAME, HoldServers
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Key
 from tests.controller.objects import meta
 from tests.feed.feeds import ScriptedFeed, serving
@@ -13,7 +13,7 @@ from tests.kube.fake_api import FakeApi
 CART = Key("shop", "cart")
 
 
-def endpoints(port, *addresses, name="layby-1", port_name="grpc", conditions=None):
+def endpoints(port, *addresses, name="layby-1", port_name=PORT_NAME, conditions=None):
     """Make an EndpointSlice of the hold servers' Service."""
     return {
         "metadata": meta(name, "layby-system", labels={SERVICE_LABEL: "layby"}),

@@ -36,7 +36,7 @@ async def test_all_endpoints_of_the_service_are_hold_servers(eventually):
         endpoints(1, "127.0.0.1", "127.0.0.2"),
         endpoints(2, "127.0.0.3", name="layby-2", conditions=not_ready),
         endpoints(3, "::1", name="layby-3"),
-        endpoints(4, "127.0.0.1", name="layby-4", port_name="metrics"),
+        endpoints(4, "127.0.0.1", name="layby-4", port_name="grpc"),
         {"metadata": meta("layby-5", "layby-system"), "endpoints": None},
         {**endpoints(6, name="layby-6"), "endpoints": [{"addresses": None}]},
     ]

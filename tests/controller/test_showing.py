@@ -162,7 +162,7 @@ async def test_wakes_are_remembered_though_nobody_looked(scene):
 async def test_a_hold_server_that_refuses_the_token_is_told_of(scene):
     """The page is where somebody looks who wonders why nothing sleeps."""
     assert () == scene.look().notices
-    scene.hold_servers._feed._refused["10.0.0.1:9002"] = "no token was shown"
+    scene.hold_servers._feed._refused["10.0.0.1:9003"] = "no token was shown"
     assert ("A hold server says that no token was shown.",) == scene.look().notices
 
 

@@ -11,6 +11,7 @@ from cli.leave import leave
 from controller.settings import Settings as ControllerSettings
 from deploy.generate import CHART, copies
 from extproc.settings import Settings as ExtprocSettings
+from feed.hold_servers import PORT_NAME
 from tests.deploy.charts import CASES, ENVOYS, EVERYTHING, SOME, of_kind, pods
 
 ROOT = Path(__file__).parents[2]
@@ -210,8 +211,44 @@ def test_network_policies_let_in_what_is_named(render):
     closed = render({"networkPolicy": {"metrics": []}})
     assert [] == only(closed, "NetworkPolicy", "layby-controller")["spec"]["ingress"]
     policy = only(render(EVERYTHING), "NetworkPolicy", "hold-extproc")
-    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "layby"}}}
-    assert [*ENVOYS, ours] == policy["spec"]["ingress"][0]["from"]
+    assert ENVOYS == policy["spec"]["ingress"][0]["from"]
+
+
+@pytest.mark.parametrize("controllers", [True, False])
+def test_network_policies_leave_the_demand_to_hold_servers_and_controllers(render, controllers):
+    """Not even an Envoy may listen, whoever is one."""
+    objects = render({"controller": {"enabled": controllers}})
+    rules = only(objects, "NetworkPolicy", "layby-extproc")["spec"]["ingress"]
+    [rule] = [each for each in rules if {"port": "feed", "protocol": "TCP"} in each["ports"]]
+    assert 1 == len(rule["ports"])
+    names = ["layby-extproc", "layby-controller"] if controllers else ["layby-extproc"]
+    wanted = [{"matchLabels": {"app.kubernetes.io/name": name}} for name in names]
+    assert [{"podSelector": each} for each in wanted] == rule["from"]
+    for name, selector in zip(names, wanted, strict=True):
+        assert selector["matchLabels"].items() <= pods(objects)[name]["metadata"]["labels"].items()
+
+
+def test_the_feed_is_where_listeners_look_for_it(render):
+    """They find it by the name of a port of the Service; another one is silence."""
+    objects = render()
+    ports = {p["name"]: p for p in only(objects, "Service", "layby-extproc")["spec"]["ports"]}
+    [container] = pods(objects)["layby-extproc"]["spec"]["containers"]
+    listens = environment(objects, "extproc")["LAYBY_EXTPROC_FEED_LISTEN"].rpartition(":")[2]
+    assert listens == ExtprocSettings().feed_listen.rpartition(":")[2]
+    target = ports[PORT_NAME]["targetPort"]
+    assert {"name": target, "containerPort": int(listens)} in container["ports"]
+
+
+@pytest.mark.parametrize("mode", ["STRICT", "PERMISSIVE"])
+def test_mtls_of_the_mesh_is_not_asked_for_by_the_feed(render, mode):
+    """Listeners dial addresses, which sidecars pass on in plain text: nothing would ever sleep."""
+    asked = {"inject": "stable", "peerAuthentication": {"enabled": True, "mode": mode}}
+    objects = render({"istio": asked})
+    spec = only(objects, "PeerAuthentication")["spec"]
+    assert {"mode": mode} == spec["mtls"]
+    # Istio counts ports of the container, and only those that a Service has.
+    listens = environment(objects, "extproc")["LAYBY_EXTPROC_FEED_LISTEN"].rpartition(":")[2]
+    assert {int(listens): {"mode": "PERMISSIVE"}} == spec["portLevelMtls"]
 
 
 @pytest.mark.parametrize("part", SETTINGS)

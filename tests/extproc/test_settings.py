@@ -15,6 +15,7 @@ def test_they_are_read_from_the_environment(monkeypatch):
     """As a pod has them."""
     said = {
         "LISTEN": "127.0.0.1:1",
+        "FEED_LISTEN": "127.0.0.1:3",
         "WATCH_NAMESPACES": "till, shop,",
         "FEED_TOKEN_FILE": "/feed/token",
         "SERVICE": "hold",
@@ -32,6 +33,7 @@ def test_they_are_read_from_the_environment(monkeypatch):
         monkeypatch.setenv(f"LAYBY_EXTPROC_{name}", value)
     expected = {
         "listen": "127.0.0.1:1",
+        "feed_listen": "127.0.0.1:3",
         "watch_namespaces": {"shop", "till"},
         "feed_token_file": Path("/feed/token"),
         "service": "hold",

@@ -1,11 +1,11 @@
 import asyncio
 
-from feed.hold_servers import HoldServers
+from feed.hold_servers import PORT_NAME, HoldServers
 from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL
 from tests.kube.fake_api import FakeApi
 
 
-def slice_of(name, port, *conditions, port_name="grpc"):
+def slice_of(name, port, *conditions, port_name=PORT_NAME):
     """Make an EndpointSlice with an address for each of these conditions."""
     labels = {SERVICE_LABEL: "layby"}
     return {
@@ -24,7 +24,7 @@ async def test_only_those_that_are_ready_are_sent_requests(eventually):
     api = FakeApi()
     api.put(ENDPOINT_SLICES, slice_of("a", 1, {"ready": True}, {"ready": False}, leaving, {}))
     api.put(ENDPOINT_SLICES, slice_of("b", 2, None))
-    api.put(ENDPOINT_SLICES, slice_of("c", 3, {"ready": True}, port_name="metrics"))
+    api.put(ENDPOINT_SLICES, slice_of("c", 3, {"ready": True}, port_name="grpc"))
     hold_servers = HoldServers(api.kube, "layby-system", "layby")
     assert set() == hold_servers.ready()
     task = asyncio.create_task(hold_servers.run(), name="run")

@@ -10,6 +10,7 @@ from telemetry.settings import TraceSettings
 
 HERE = {
     "listen": "127.0.0.1:0",
+    "feed_listen": "127.0.0.1:0",
     "scaler_listen": "127.0.0.1:0",
     "settle_seconds": 0.0,
     "drain_seconds": 3.0,
@@ -28,7 +29,7 @@ class Running:
     def __init__(self, caplog, reports: Telemetry | None = None, **settings) -> None:
         caplog.set_level("INFO", "extproc.mesh.app")
         self._caplog = caplog
-        self._port: int | None = None
+        self._ports: tuple[int, int] | None = None
         self.stopping = asyncio.Event()
         self.reports = reports or Telemetry(None, TraceSettings())
         serving = run(Settings(**{**HERE, **settings}), self.stopping, self.reports)
@@ -36,11 +37,21 @@ class Running:
 
     @property
     def port(self) -> int | None:
-        """Where it serves, once it does."""
+        """Where it serves Envoys, once it does."""
+        ports = self._find()
+        return ports and ports[0]
+
+    @property
+    def feed_port(self) -> int | None:
+        """Where it tells the demand, once it does."""
+        ports = self._find()
+        return ports and ports[1]
+
+    def _find(self) -> tuple[int, int] | None:
         # It is said before the test itself begins, and then not to be read any more.
-        if found := re.search(r"serving on port (\d+)", self._caplog.text):
-            self._port = int(found[1])
-        return self._port
+        if found := re.search(r"serving on port (\d+), demand on (\d+)", self._caplog.text):
+            self._ports = int(found[1]), int(found[2])
+        return self._ports
 
     @property
     def is_ready(self) -> bool:

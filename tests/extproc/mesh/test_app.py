@@ -1,6 +1,7 @@
 """The process as it is run: real HTTP to an API server in memory, real gRPC to an Envoy."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from math import inf
 
@@ -11,7 +12,10 @@ from grpc_health.v1 import health_pb2
 from extproc.mesh.app import run
 from extproc.settings import Settings
 from feed.board import Board, HoldName
+from feed.feed_pb2 import Report, WatchRequest
+from feed.hold_servers import PORT_NAME
 from feed.listener import Listener
+from feed.service import SERVICE
 from kube.connection import ConfigError
 from kube.resource import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
 from telemetry.app import Telemetry
@@ -30,7 +34,7 @@ from telemetry.catalogue.holding import (
 from telemetry.settings import TraceSettings
 from tests.extproc.fake_envoy import connected, failure, goes_on, request_headers
 from tests.extproc.mesh.objects import deployment, endpoints, hold, service
-from tests.extproc.mesh.running import Running
+from tests.extproc.mesh.running import HERE, Running
 from tests.feed.feeds import ScriptedFeed, serving
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -115,13 +119,13 @@ async def test_it_is_not_ready_before_it_knows_what_is_held(api, caplog, eventua
 
 
 async def test_the_controller_hears_of_its_requests(running, eventually):
-    """On the same port: which requests wait is nobody else's to know."""
+    """On a port that Envoys have no business on: which requests wait is nobody else's to know."""
     board = Board()
     listener = Listener(board, lambda: None)
     listening = asyncio.create_task(listener.run(), name="listener")
     await asyncio.sleep(0)
     async with connected(running.port) as envoy:
-        listener.expect([f"127.0.0.1:{running.port}"])
+        listener.expect([f"127.0.0.1:{running.feed_port}"])
         call = await envoy.ask(request_headers())
         await eventually(lambda: board.total(CART).pending == 1)
         call.cancel()
@@ -131,13 +135,63 @@ async def test_the_controller_hears_of_its_requests(running, eventually):
 
 
 @asynccontextmanager
+async def watching(port):
+    """A stream of the demand feed."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        watch = channel.unary_stream(
+            f"/{SERVICE}/Watch",
+            request_serializer=WatchRequest.SerializeToString,
+            response_deserializer=Report.FromString,
+        )
+        yield watch(WatchRequest())
+
+
+async def test_envoys_port_tells_nobody_the_demand(running):
+    """Whoever may reach it, NetworkPolicy and mTLS leave the feed to those it is for."""
+    async with watching(running.port) as stream:
+        assert grpc.StatusCode.UNIMPLEMENTED == await stream.code()
+
+
+async def test_the_feed_ends_before_what_it_tells_of(api, running):
+    """It never says that a request is over which is about to wait elsewhere."""
+    async with connected(running.port) as envoy, watching(running.feed_port) as stream:
+        call = await envoy.ask(request_headers())
+        pending = 0
+        while not pending:
+            report = await stream.read()
+            pending = sum(each.pending for each in report.holds)
+        running.stopping.set()
+        while (report := await stream.read()) is not grpc.aio.EOF:
+            assert 1 == sum(each.pending for each in report.holds)
+        assert grpc.StatusCode.OK == await stream.code()
+        assert not call.done()
+        api.put(ENDPOINT_SLICES, endpoints("cart", True))
+        assert await goes_on(call)
+        await running.stop()
+
+
+@pytest.mark.parametrize("setting", ["listen", "feed_listen", "scaler_listen"])
+@pytest.mark.usefixtures("api")
+async def test_an_address_that_is_taken_is_named(setting):
+    """Each of them may be, and somebody has to find out which."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        settings = Settings.model_validate({**HERE, setting: address})
+        reports = Telemetry(None, TraceSettings())
+        with pytest.raises(OSError, match=f"cannot listen on {address}"):
+            await run(settings, asyncio.Event(), reports)
+
+
+@asynccontextmanager
 async def beside(api, running, *, ready: bool, eventually):
     """Another hold server, which is ready or not, as the one that runs has heard."""
     feed = ScriptedFeed()
     async with serving(feed) as port:
         # Both are on this machine: each has a slice of its own, for its port.
-        for name, each, condition in (("own", running.port, True), ("other", port, ready)):
-            item = endpoints("layby-extproc", condition, port="grpc", name=name)
+        for name, each, condition in (("own", running.feed_port, True), ("other", port, ready)):
+            item = endpoints("layby-extproc", condition, port=PORT_NAME, name=name)
             item["metadata"]["namespace"] = "layby-system"
             item["ports"][0]["port"] = each
             item["endpoints"][0]["addresses"] = ["127.0.0.1"]

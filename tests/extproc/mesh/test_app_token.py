@@ -6,6 +6,7 @@ import pytest
 
 from extproc.mesh.app import run
 from extproc.settings import Settings
+from feed.hold_servers import PORT_NAME
 from feed.tokens import TokenError, Tokens
 from kube.resource import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
 from telemetry.app import Telemetry
@@ -51,8 +52,8 @@ async def test_demand_is_told_to_whoever_has_the_token_and_requests_need_none(
     """Envoys have no token, and are asked for none."""
     async with (
         connected(running.port) as envoy,
-        listening(running.port) as stranger,
-        listening(running.port, Tokens(file, SETTING)) as controller,
+        listening(running.feed_port) as stranger,
+        listening(running.feed_port, Tokens(file, SETTING)) as controller,
     ):
         call = await envoy.ask(request_headers())
         await eventually(lambda: controller.pending == 1)
@@ -64,9 +65,9 @@ async def test_demand_is_told_to_whoever_has_the_token_and_requests_need_none(
 
 async def test_hold_servers_show_it_to_one_another(api, running, eventually):
     """This one to itself: each hears all of them in the same way."""
-    own = endpoints("layby-extproc", True, port="grpc", name="own")
+    own = endpoints("layby-extproc", True, port=PORT_NAME, name="own")
     own["metadata"]["namespace"] = "layby-system"
-    own["ports"][0]["port"] = running.port
+    own["ports"][0]["port"] = running.feed_port
     own["endpoints"][0]["addresses"] = ["127.0.0.1"]
     api.put(ENDPOINT_SLICES, own)
     await eventually(lambda: feed_age(running) < 5.0)

@@ -56,7 +56,7 @@ class Rig:
     def lose(self, hold, **share):
         """Have a hold server go that had told of a hold's demand."""
         board, now = self.hold_servers._board, asyncio.get_running_loop().time()
-        board.hear("10.0.0.9:9002", {hold: Share(**share)}, 60.0, now, log_streams=1)
+        board.hear("10.0.0.9:9003", {hold: Share(**share)}, 60.0, now, log_streams=1)
         board.expect((), now)
 
     def ask(self):

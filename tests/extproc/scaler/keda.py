@@ -16,9 +16,9 @@ from extproc.scaler.gen.externalscaler_pb2 import (
     MetricValue,
     ScaledObjectRef,
 )
-from extproc.scaler.server import ScalerServer
 from extproc.scaler.service import SERVICE, ScalerService
 from extproc.scaler.tls import TlsFiles
+from extproc.server import ServiceServer
 from feed.board import HoldName, Share
 
 CART = HoldName("shop", "cart")
@@ -63,8 +63,9 @@ def scaler(demand: ScriptedDemand, held: Iterable[HoldName] = (CART,)) -> Scaler
 @asynccontextmanager
 async def serving(service: ScalerService, tls: TlsFiles | None = None) -> AsyncIterator[int]:
     """Serve on a real port, and have it."""
-    server = ScalerServer(service, tls)
-    port = await server.start("127.0.0.1:0")
+    server = ServiceServer(service)
+    port = server.listen("127.0.0.1:0", tls.credentials() if tls else None)
+    await server.start()
     try:
         yield port
     finally:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from extproc.scaler.server import ScalerServer
 from extproc.scaler.tls import TlsFiles
+from extproc.server import ServiceServer
 from tests.extproc.scaler.certificates import Certificate, make
 from tests.extproc.scaler.keda import AWAITED, Keda, ScriptedDemand, pushed, scaler, serving
 
@@ -121,9 +121,7 @@ async def test_a_file_that_makes_no_sense_changes_nothing(
 
 @needs_openssl
 @pytest.mark.parametrize("broken", ["certificate", "key", "client_ca"])
-async def test_files_that_are_of_no_use_from_the_start_are_an_error(
-    demand, certificates, tmp_path, broken
-):
+def test_files_that_are_of_no_use_from_the_start_are_an_error(certificates, tmp_path, broken):
     """In words, before anybody connects; not a server that lets nobody in."""
     server = certificates["server"]
     empty = tmp_path / "empty.pem"
@@ -131,9 +129,7 @@ async def test_files_that_are_of_no_use_from_the_start_are_an_error(
     files = {"certificate": server.path, "key": server.key, "client_ca": server.path}
     for path in (empty, tmp_path / "nowhere.pem"):
         with pytest.raises(OSError):  # noqa: PT011 - the words are OpenSSL's
-            await ScalerServer(scaler(demand), TlsFiles(**{**files, broken: path})).start(
-                "127.0.0.1:0"
-            )
+            TlsFiles(**{**files, broken: path}).credentials()
 
 
 async def test_an_address_that_is_taken_is_an_os_error_that_names_it(demand):
@@ -143,15 +139,16 @@ async def test_an_address_that_is_taken_is_an_os_error_that_names_it(demand):
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(OSError, match=f"cannot listen on {address}"):
-            await ScalerServer(scaler(demand)).start(address)
+            ServiceServer(scaler(demand)).listen(address)
 
 
 async def test_stopping_ends_every_stream_with_ok(demand):
     """Only then is KEDA back in two seconds; otherwise it waits longer each time. Asleep or
     waiting, and hundreds of them.
     """
-    server = ScalerServer(scaler(demand))
-    port = await server.start("127.0.0.1:0")
+    server = ServiceServer(scaler(demand))
+    port = server.listen("127.0.0.1:0")
+    await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         asleep = [Keda(channel, f"hold-{number}").follow() for number in range(500)]
         waiting = Keda(channel).follow()
