@@ -240,15 +240,18 @@ def test_the_feed_is_where_listeners_look_for_it(render):
 
 
 @pytest.mark.parametrize("mode", ["STRICT", "PERMISSIVE"])
-def test_mtls_of_the_mesh_is_not_asked_for_by_the_feed(render, mode):
-    """Listeners dial addresses, which sidecars pass on in plain text: nothing would ever sleep."""
+def test_mtls_of_the_mesh_is_not_asked_for_by_the_feed_and_kedas_port(render, mode):
+    """Listeners dial addresses, and KEDA has no sidecar: nothing would ever sleep."""
     asked = {"inject": "stable", "peerAuthentication": {"enabled": True, "mode": mode}}
     objects = render({"istio": asked})
     spec = only(objects, "PeerAuthentication")["spec"]
     assert {"mode": mode} == spec["mtls"]
     # Istio counts ports of the container, and only those that a Service has.
-    listens = environment(objects, "extproc")["LAYBY_EXTPROC_FEED_LISTEN"].rpartition(":")[2]
-    assert {int(listens): {"mode": "PERMISSIVE"}} == spec["portLevelMtls"]
+    told = environment(objects, "extproc")
+    listens = [
+        told[f"LAYBY_EXTPROC_{each}_LISTEN"].rpartition(":")[2] for each in ("FEED", "SCALER")
+    ]
+    assert {int(each): {"mode": "PERMISSIVE"} for each in listens} == spec["portLevelMtls"]
 
 
 @pytest.mark.parametrize("part", SETTINGS)
