@@ -14,7 +14,7 @@ from telemetry.settings import OtelSettings, TraceSettings
 
 @click.command(
     short_help="Run a hold server in a mesh.",
-    epilog=examples("LAYBY_EXTPROC_LISTEN=127.0.0.1:9002 layby extproc --log-level debug")
+    epilog=examples("LAYBY_EXTPROC_FEED_LISTEN=127.0.0.1:9003 layby extproc --log-level debug")
     + "\n\n"
     + variables(Settings, OtelSettings, TraceSettings),
 )

@@ -94,6 +94,8 @@ def test_a_workload_has_its_endpoints_from_ads_and_speaks_its_protocol():
     """A gRPC server understands nothing but HTTP/2."""
     web, rpc = (clusters()[cluster_name(name)] for name in ("web", "rpc"))
     assert ("EDS", "EDS") == (web["type"], rpc["type"])
+    # The kernel asks again after 1 s for a connection that found no room: a crowd would fail.
+    assert "10s" == web["connect_timeout"]
     assert {"ads": {}, "resource_api_version": "V3"} == web["eds_cluster_config"]["eds_config"]
     assert "typed_extension_protocol_options" not in web
     (options,) = rpc["typed_extension_protocol_options"].values()
