@@ -15,6 +15,7 @@ from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, Selection
 
 PORT_NAME = "grpc-feed"
 """Of the port of the Service on which the feed is served."""
+DEFAULT_PORT = 9003
 RECHECK_SECONDS = 1.0
 """A report that does not come changes what is known, and nothing tells of it."""
 
@@ -127,6 +128,9 @@ class HoldServers:
         """Yield the address of each there is, as `host:port`, and its endpoint's conditions."""
         for item in self._slices.store.snapshot().values():
             ports = [p["port"] for p in item.get("ports") or () if p.get("name") == PORT_NAME]
+            # Pods that have no such port hold requests all the same. They are not heard, and while
+            # they are there nothing sleeps.
+            ports = ports or [DEFAULT_PORT]
             for endpoint in item.get("endpoints") or ():
                 for address in endpoint.get("addresses") or ():
                     host = f"[{address}]" if ":" in address else address

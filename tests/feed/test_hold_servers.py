@@ -24,13 +24,18 @@ async def test_only_those_that_are_ready_are_sent_requests(eventually):
     api = FakeApi()
     api.put(ENDPOINT_SLICES, slice_of("a", 1, {"ready": True}, {"ready": False}, leaving, {}))
     api.put(ENDPOINT_SLICES, slice_of("b", 2, None))
-    api.put(ENDPOINT_SLICES, slice_of("c", 3, {"ready": True}, port_name="grpc"))
+    portless = slice_of("c", 3, {"ready": True}, port_name="grpc")
+    api.put(ENDPOINT_SLICES, portless)
     hold_servers = HoldServers(api.kube, "layby-system", "layby")
     assert set() == hold_servers.ready()
     task = asyncio.create_task(hold_servers.run(), name="run")
     try:
         await eventually(lambda: hold_servers.ready() and api.watches)
-        assert {"127.0.0.1:1", "127.0.0.4:1", "127.0.0.1:2"} == hold_servers.ready()
+        # One that has no port for the feed is there none the less, and takes requests.
+        unheard = "127.0.0.1:9003"
+        assert {"127.0.0.1:1", "127.0.0.4:1", "127.0.0.1:2", unheard} == hold_servers.ready()
+        assert not hold_servers.complete()
+        api.remove(ENDPOINT_SLICES, portless)
         api.put(ENDPOINT_SLICES, slice_of("a", 1, leaving, leaving, leaving, {"ready": False}))
         await eventually(lambda: {"127.0.0.1:2"} == hold_servers.ready())
     finally:
