@@ -21,7 +21,7 @@ async def test_a_hundred_cycles_lose_nothing_and_do_not_flap(stack, apply, names
     """Each cycle is two writes of the scale: one to wake, one to sleep."""
     webs = [scene.Web(stack, namespace, f"web-{number}") for number in range(WORKLOADS)]
     for web in webs:
-        web.deploy(apply, "--linger", "1", annotations={PROBE_PERIOD: "20ms"}, idle={"after": "1s"})
+        web.deploy(apply, "--linger", "3", annotations={PROBE_PERIOD: "20ms"}, idle={"after": "1s"})
     hosts = {web.name: web.host for web in webs}
     before = seen(stack, namespace, webs)
     served, lost = await cycle(stack, namespace, hosts, EACH, GAPS)
