@@ -118,12 +118,17 @@ async def test_children_of_a_program_that_crashed_are_ended(make: Make, child: A
 
 async def test_crash_is_told(make: Make, roster: Any):
     """Whoever waits on `exited` learns how it ended; nothing is left to guard."""
+    boom = (
+        "signal.signal(signal.SIGUSR1, lambda *_: (print('boom', file=sys.stderr), os._exit(9)))\n"
+    )
     listen = "listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
-    crash = "listener.accept()\nprint('boom', file=sys.stderr)\nos._exit(9)\n"
-    process = make(serve=listen + crash)
+    process = make(serve=boom + listen + "while True: listener.accept()\n")
     assert process.epitaph() == "still running"
 
     await process.start()
+    # Not before it has been found ready: then it would have failed to start.
+    assert process.pid
+    os.kill(process.pid, signal.SIGUSR1)
     await process.exited.wait()
 
     assert process.epitaph().startswith("exited with code 9 after ")
