@@ -1,6 +1,10 @@
 """Values of the chart that the tests render it with, and what they look for in it."""
 
 import pytest
+from pydantic_settings import BaseSettings
+
+from controller.settings import Settings as ControllerSettings
+from extproc.settings import Settings as ExtprocSettings
 
 ENVOYS = [{"namespaceSelector": {"matchLabels": {"mesh": "yes"}}}]
 EVERYTHING = {
@@ -68,6 +72,12 @@ CASES = [
 ]
 
 
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "extproc": ExtprocSettings,
+    "controller": ControllerSettings,
+}
+
+
 def of_kind(objects, kind, name=None):
     """The objects of a kind."""
     return [o for o in objects if o["kind"] == kind and name in {None, o["metadata"]["name"]}]
@@ -79,3 +89,16 @@ def pods(objects):
     return {
         o["metadata"]["name"]: o["spec"]["template"] for k in kinds for o in of_kind(objects, k)
     }
+
+
+def only(objects, kind, name=None):
+    """The one object of a kind."""
+    [found] = of_kind(objects, kind, name)
+    return found
+
+
+def environment(objects, part, prefix="layby"):
+    """The variables of a part's container that have a value."""
+    template = only(objects, "Deployment", f"{prefix}-{part}")["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}

@@ -5,17 +5,11 @@ from base64 import b64decode
 
 import pytest
 
-from tests.deploy.charts import of_kind, pods
+from tests.deploy.charts import of_kind, only, pods
 
 KEDA = ("keda.sh/v1alpha1",)
 HOST = "layby-extproc.layby-system.svc.cluster.local"
 YEARS = 10 * 365 * 24 * 3600
-
-
-def only(objects, kind, name=None):
-    """The one object of a kind."""
-    [found] = of_kind(objects, kind, name)
-    return found
 
 
 def opened(secret, folder):
