@@ -1,7 +1,6 @@
 """The process as it is run: real HTTP to an API server in memory, real gRPC to an Envoy."""
 
 import asyncio
-import socket
 from contextlib import asynccontextmanager
 from math import inf
 
@@ -34,7 +33,7 @@ from telemetry.catalogue.holding import (
 from telemetry.settings import TraceSettings
 from tests.extproc.fake_envoy import connected, failure, goes_on, request_headers
 from tests.extproc.mesh.objects import deployment, endpoints, hold, service
-from tests.extproc.mesh.running import HERE, Running
+from tests.extproc.mesh.running import Running
 from tests.feed.feeds import ScriptedFeed, serving
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -168,20 +167,6 @@ async def test_the_feed_ends_before_what_it_tells_of(api, running):
         api.put(ENDPOINT_SLICES, endpoints("cart", True))
         assert await goes_on(call)
         await running.stop()
-
-
-@pytest.mark.parametrize("setting", ["listen", "feed_listen", "scaler_listen"])
-@pytest.mark.usefixtures("api")
-async def test_an_address_that_is_taken_is_named(setting):
-    """Each of them may be, and somebody has to find out which."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        address = f"127.0.0.1:{other.getsockname()[1]}"
-        settings = Settings.model_validate({**HERE, setting: address})
-        reports = Telemetry(None, TraceSettings())
-        with pytest.raises(OSError, match=f"cannot listen on {address}"):
-            await run(settings, asyncio.Event(), reports)
 
 
 @asynccontextmanager
