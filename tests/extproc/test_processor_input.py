@@ -18,6 +18,7 @@ from extproc.core.backend import Ticket
 from extproc.core.probe import Request
 from extproc.core.workload import Chance
 from tests.extproc.fake_envoy import (
+    connected,
     failure,
     goes_on,
     request_headers,
@@ -60,6 +61,15 @@ async def test_what_is_no_request_is_refused_and_logged(rig, envoy, message, cap
     assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
     assert "bad ext_proc stream from" in caplog.text
     assert (0, []) == (rig.throttler.pending(), rig.asked)
+
+
+async def test_whoever_sends_what_is_no_request_again_and_again_does_not_fill_the_log(rig, caplog):
+    """From however many ports: it is told of once a minute."""
+    for _ in range(3):
+        async with connected(rig.port) as envoy:
+            for _ in range(10):
+                assert await failure(await envoy.ask(b"junk")) == grpc.StatusCode.INVALID_ARGUMENT
+    assert 1 == caplog.text.count("bad ext_proc stream from")
 
 
 async def test_a_stream_that_ends_before_its_first_message_is_refused(rig, envoy, caplog):
