@@ -12,7 +12,7 @@ from feed.hold_servers import HoldServers
 from feed.wake import WakeOutcome
 from tests.extproc.fake_envoy import CLUSTER, connected, request_headers
 from tests.extproc.fake_waker import FakeWaker
-from tests.extproc.test_access_log import entry, message
+from tests.extproc.log_entries import entry, message
 from tests.kube.fake_api import FakeApi
 
 HTTP, ADMIN = WorkloadKey("shop", "cart", "cart:80"), WorkloadKey("shop", "cart", "cart:81")
