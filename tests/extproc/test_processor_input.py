@@ -26,22 +26,6 @@ from tests.extproc.fake_envoy import (
 from tests.extproc.processor_rig import CART, serving
 
 
-@pytest.fixture
-async def rig_and_envoy():
-    async with serving() as pair:
-        yield pair
-
-
-@pytest.fixture
-def rig(rig_and_envoy):
-    return rig_and_envoy[0]
-
-
-@pytest.fixture
-def envoy(rig_and_envoy):
-    return rig_and_envoy[1]
-
-
 @pytest.mark.parametrize(
     "message",
     [
