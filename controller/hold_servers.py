@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from controller.demand import Demand
 from crds.v1alpha1.traffichold import LastWake, WakeOutcome
-from feed.board import HoldName, Wake
+from feed.board import HoldName
 from feed.hold_servers import HoldServers
+from feed.wake import Wake
 from kube.resource import Key
 
 _LONGEST = 1024

@@ -7,7 +7,7 @@ know how the hold servers tell. No I/O, no clock.
 from datetime import UTC, datetime
 
 from crds.v1alpha1.traffichold import LastWake
-from feed.board import Wake, WakeOutcome
+from feed.wake import Wake, WakeOutcome
 
 _WRITTEN_SECONDS = 1.0
 """A status has whole seconds: what it says to have begun may have begun so much later."""

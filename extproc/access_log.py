@@ -15,8 +15,8 @@ from extproc.core.demand import Demand, DemandWindow, keep_bound
 from extproc.core.probe import match_probe
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.log_streams import LogStreams
-from extproc.seldom import Seldom
 from extproc.wire.access_log import LONGEST_MESSAGE, SERVICE, Entry, Moment, parse
+from telemetry.seldom import Seldom
 
 MOST_STREAMS = 5_000
 """Streams open at once, of which each worker of each Envoy has one; 26 kB of memory each."""

@@ -6,7 +6,7 @@ Must not know what they carry.
 import asyncio
 import logging
 
-from extproc.seldom import Seldom
+from telemetry.seldom import Seldom
 
 log = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ from extproc.wire.ext_proc import (
     trace,
 )
 from istio.contract import CHANCE_METADATA, CHANCES_METADATA
+from telemetry.seldom import Seldom
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Processor:
         self._asked = asked
         self._known = known
         self._handing_over = False
+        self._bad_stream = Seldom(log, "bad ext_proc stream from %s: %s")
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service, to be added to a server."""
@@ -82,11 +84,11 @@ class Processor:
         """Serve one stream (envoy.service.ext_proc.v3.ExternalProcessor.Process)."""
         message = await _read(context)
         if not isinstance(message, bytes):
-            return await _refuse(context, "the stream ended before its first message")
+            return await self._refuse(context, "the stream ended before its first message")
         try:
             arrival = parse(message)
         except ProtocolError as error:
-            return await _refuse(context, str(error))
+            return await self._refuse(context, str(error))
         if not self._known.is_set():
             await happens(self._known, KNOWN_WITHIN_SECONDS)
         key = self._find(arrival.cluster)
@@ -114,6 +116,12 @@ class Processor:
         refusal = answer(verdict, style, clock() - arrived)
         return immediate(refusal) if refusal else CONTINUE
 
+    async def _refuse(self, context: Context, problem: str) -> NoReturn:
+        peer = context.peer()
+        # The port is another one for each connection.
+        self._bad_stream.warn(peer, problem, of=peer.rpartition(":")[0])
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+
 
 async def _read(context: Context) -> object:
     """The first message; Envoy sends it with the stream itself."""
@@ -122,11 +130,6 @@ async def _read(context: Context) -> object:
             return await context.read()
     except TimeoutError:
         return None
-
-
-async def _refuse(context: Context, problem: str) -> NoReturn:
-    log.warning("bad ext_proc stream from %s: %s", context.peer(), problem)
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
 
 
 def _introduced(context: Context, request: Request) -> tuple[Chance, Request]:

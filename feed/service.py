@@ -12,8 +12,8 @@ import grpc
 from feed import wire
 from feed.board import HoldName, Share
 from feed.feed_pb2 import Report, WatchRequest
-from feed.refusals import Refusals
 from feed.tokens import HEADER, Tokens
+from telemetry.seldom import Seldom
 
 SERVICE = "layby.feed.v1.DemandFeed"
 LOOK_SECONDS = 0.25
@@ -51,7 +51,7 @@ class FeedService:
         self._shares = shares
         self._log_streams = log_streams
         self._tokens = tokens
-        self._refusals = Refusals()
+        self._refused = Seldom(log, "refused %s: %s")
         self._began_at = asyncio.get_running_loop().time()
         self._seen: tuple[float, Mapping[HoldName, Share]] | None = None
         self._closing = False
@@ -101,8 +101,7 @@ class FeedService:
         shown = any(name == HEADER for name, _ in metadata)
         advice = _ADVICE.format("a token that is not known here" if shown else "no token")
         host = context.peer().rpartition(":")[0]
-        if self._refusals.is_news(host, asyncio.get_running_loop().time()):
-            log.warning("refused %s: %s", host, advice)
+        self._refused.warn(host, advice, of=host)
         await context.abort(grpc.StatusCode.UNAUTHENTICATED, advice)
 
     def _shared(self, now: float) -> Mapping[HoldName, Share]:

@@ -6,8 +6,9 @@ Owns how ages stand for moments. Must not know who sends.
 from collections.abc import Mapping
 
 from feed import feed_pb2 as pb
-from feed.board import HoldName, Share, Wake, WakeOutcome
+from feed.board import HoldName, Share
 from feed.start import heard, said
+from feed.wake import Wake, WakeOutcome
 
 _OUTCOMES = {
     WakeOutcome.SUCCEEDED: pb.Wake.SUCCEEDED,

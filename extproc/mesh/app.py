@@ -99,10 +99,9 @@ async def run(settings: Settings, stopping: asyncio.Event, reports: Telemetry) -
                 tasks.create_task(_ready(watch, server), name="ready"),
             ]
             await stopping.wait()
-            # Before the drain, or this server would tell that what it hands over has ended, and the
-            # other one only a moment later that it is there.
-            feed.close()
             async with asyncio.TaskGroup() as ending:
+                # The first to begin: after the drain it would tell that what is handed over has
+                # ended, and the other one only a moment later that it is there.
                 ending.create_task(listeners.stop(LAST_WORDS), name="demand feed")
                 ending.create_task(keda.stop(LAST_WORDS), name="scaler")
                 # A stream that fails with nobody to take it is a 503. Even of two, the other may be

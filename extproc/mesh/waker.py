@@ -17,7 +17,8 @@ from extproc.mesh.lookout import Lookout, look
 from extproc.mesh.wakes import Wakes
 from extproc.mesh.winner import winner
 from extproc.waiting import happens
-from feed.board import HoldName, WakeOutcome
+from feed.board import HoldName
+from feed.wake import WakeOutcome
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import KubeError, MismatchError

@@ -7,7 +7,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from feed.board import HoldName, Wake, WakeOutcome
+from feed.board import HoldName
+from feed.wake import Wake, WakeOutcome
 
 Listener = Callable[[HoldName], None]
 

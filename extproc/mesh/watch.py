@@ -12,8 +12,9 @@ from extproc.mesh.directory import Directory, build, keeping
 from extproc.mesh.endpoints import ready_endpoints
 from extproc.mesh.reading import Reader, says_the_same, trim
 from extproc.mesh.wakes import Wakes
-from feed.board import HoldName, WakeOutcome
+from feed.board import HoldName
 from feed.hold_servers import HoldServers
+from feed.wake import WakeOutcome
 from kube.client import Kube
 from kube.informer import Informer
 from kube.resource import (

@@ -1,22 +1,14 @@
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
 from envoy_data_plane.envoy.config.core.v3 import RequestMethod
-from envoy_data_plane.envoy.data.accesslog.v3 import (
-    AccessLogCommon,
-    AccessLogType,
-    HttpAccessLogEntry,
-    HttpRequestProperties,
-)
+from envoy_data_plane.envoy.data.accesslog.v3 import AccessLogType, HttpAccessLogEntry
 from envoy_data_plane.envoy.service.accesslog.v3 import (
     StreamAccessLogsMessage,
-    StreamAccessLogsMessageHttpAccessLogEntries,
     StreamAccessLogsMessageIdentifier,
-    StreamAccessLogsMessageTcpAccessLogEntries,
 )
 
 from extproc.access_log import AccessLog
@@ -26,44 +18,11 @@ from extproc.core.workload import Workload, WorkloadKey
 from extproc.server import Server
 from istio.contract import CLUSTER_TAG
 from tests.extproc.fake_envoy import CLUSTER, connected
+from tests.extproc.log_entries import END, PERIODIC, START, entry, message, tcp_message
 
 CART = WorkloadKey("shop", "cart")
 BOOK = WorkloadKey("shop", "book")
-START, PERIODIC, END = (
-    AccessLogType.UpstreamPoolReady,
-    AccessLogType.UpstreamPeriodic,
-    AccessLogType.UpstreamEnd,
-)
-NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 RATE = pytest.approx(1 / RATE_WINDOW)
-
-
-def entry(
-    kind: AccessLogType, stream: str = "s1", *, begun: float = 0.0, **request: Any
-) -> HttpAccessLogEntry:
-    """A log entry as Envoy's router writes it."""
-    common = AccessLogCommon(
-        access_log_type=kind,
-        start_time=NOON + timedelta(seconds=begun),
-        upstream_cluster=CLUSTER,
-        custom_tags={CLUSTER_TAG: CLUSTER},
-        route_name="default",
-    )
-    return HttpAccessLogEntry(
-        common_properties=common,
-        request=HttpRequestProperties(path="/", request_id=stream, **request),
-    )
-
-
-def message(*entries: HttpAccessLogEntry) -> bytes:
-    """Some entries, sent together."""
-    logs = StreamAccessLogsMessageHttpAccessLogEntries(log_entry=list(entries))
-    return bytes(StreamAccessLogsMessage(http_logs=logs))
-
-
-def tcp_message() -> bytes:
-    """What another logger of the same Envoy might send."""
-    return bytes(StreamAccessLogsMessage(tcp_logs=StreamAccessLogsMessageTcpAccessLogEntries()))
 
 
 class Rig:

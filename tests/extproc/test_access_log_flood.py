@@ -16,7 +16,7 @@ from extproc.wire.access_log import LONGEST_MESSAGE
 from extproc.wire.gen.als_pb2 import StreamAccessLogsMessage
 from tests.extproc.fake_envoy import CLUSTER, connected, goes_on, request_headers
 from tests.extproc.fake_waker import FakeWaker
-from tests.extproc.test_access_log import PERIODIC, START, entry, message
+from tests.extproc.log_entries import PERIODIC, START, entry, message
 
 CART = WorkloadKey("shop", "cart")
 BOOK = WorkloadKey("shop", "book")

@@ -19,7 +19,7 @@ from tests.extproc.fake_envoy import (
     request_headers,
 )
 from tests.extproc.fake_waker import FakeWaker
-from tests.extproc.test_access_log import entry, message
+from tests.extproc.log_entries import entry, message
 
 CART = WorkloadKey("shop", "cart")
 BOOK = WorkloadKey("shop", "book")

@@ -18,27 +18,12 @@ from extproc.core.backend import Ticket
 from extproc.core.probe import Request
 from extproc.core.workload import Chance
 from tests.extproc.fake_envoy import (
+    connected,
     failure,
     goes_on,
     request_headers,
 )
 from tests.extproc.processor_rig import CART, serving
-
-
-@pytest.fixture
-async def rig_and_envoy():
-    async with serving() as pair:
-        yield pair
-
-
-@pytest.fixture
-def rig(rig_and_envoy):
-    return rig_and_envoy[0]
-
-
-@pytest.fixture
-def envoy(rig_and_envoy):
-    return rig_and_envoy[1]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +45,15 @@ async def test_what_is_no_request_is_refused_and_logged(rig, envoy, message, cap
     assert await failure(call) == grpc.StatusCode.INVALID_ARGUMENT
     assert "bad ext_proc stream from" in caplog.text
     assert (0, []) == (rig.throttler.pending(), rig.asked)
+
+
+async def test_whoever_sends_what_is_no_request_again_and_again_does_not_fill_the_log(rig, caplog):
+    """From however many ports: it is told of once a minute."""
+    for _ in range(3):
+        async with connected(rig.port) as envoy:
+            for _ in range(10):
+                assert await failure(await envoy.ask(b"junk")) == grpc.StatusCode.INVALID_ARGUMENT
+    assert 1 == caplog.text.count("bad ext_proc stream from")
 
 
 async def test_a_stream_that_ends_before_its_first_message_is_refused(rig, envoy, caplog):

@@ -2,20 +2,12 @@ from math import inf
 
 import pytest
 
-from feed.board import (
-    STALE_SECONDS,
-    YOUNG_SECONDS,
-    Board,
-    HoldName,
-    Share,
-    Wake,
-    WakeOutcome,
-)
+from feed.board import STALE_SECONDS, YOUNG_SECONDS, Board, HoldName, Share
+from feed.wake import Wake, WakeOutcome
 
 CART, BOOK = HoldName("shop", "cart"), HoldName("shop", "book")
 NOW = 1000.0
 OLD = YOUNG_SECONDS + 1
-READY, FAILED, LATE = WakeOutcome.SUCCEEDED, WakeOutcome.FAILED, WakeOutcome.TIMED_OUT
 
 
 def hear(board, *report, log_streams=1):
@@ -147,32 +139,14 @@ def test_it_is_waking_if_one_of_them_wakes_it(board):
     assert board.total(CART).waking
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        pytest.param(Wake(10, 3, READY), None, Wake(10, 3, READY), id="seen by one"),
-        pytest.param(Wake(10, 3, READY), Wake(99, 2, FAILED), Wake(99, 2, FAILED), id="the latest"),
-        pytest.param(Wake(10, 3, READY), Wake(11, 3, READY), Wake(10, 3, READY), id="seen by both"),
-        pytest.param(
-            Wake(10, 10, LATE), Wake(18, 7, READY), Wake(10, 15, READY), id="ready after all"
-        ),
-        pytest.param(
-            Wake(10, 10, LATE), Wake(12, 7, READY), Wake(10, 9, READY), id="noticed too late"
-        ),
-        pytest.param(Wake(10, 10, LATE), Wake(15, 7, FAILED), Wake(10, 12, FAILED), id="given up"),
-    ],
-)
-def test_the_last_wake_is_one_whoever_saw_it(board, one, other, expected):
+def test_the_last_wake_is_of_what_all_of_them_saw(board):
     """Envoys take the requests for one workload to any hold server."""
-    for first, second in ((one, other), (other, one)):
-        hear(board, "a", {CART: Share(last_wake=first)}, OLD, NOW)
-        hear(board, "b", {CART: Share(last_wake=second)}, OLD, NOW)
-        assert expected == board.total(CART).last_wake
-
-
-def test_without_any_wake_there_is_no_last_one(board):
-    """It may have been up all along."""
     assert board.total(CART).last_wake is None
+    late, ready = Wake(10, 10, WakeOutcome.TIMED_OUT), Wake(18, 7, WakeOutcome.SUCCEEDED)
+    hear(board, "a", {CART: Share(last_wake=late)}, OLD, NOW)
+    assert late == board.total(CART).last_wake
+    hear(board, "b", {CART: Share(last_wake=ready)}, OLD, NOW)
+    assert Wake(10, 15, WakeOutcome.SUCCEEDED) == board.total(CART).last_wake
 
 
 def test_what_a_hold_server_has_counted_outlives_it(board):

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from feed import wire
-from feed.board import HoldName, Share, Wake, WakeOutcome
+from feed.board import HoldName, Share
 from feed.feed_pb2 import HoldDemand, Report
+from feed.wake import Wake, WakeOutcome
 
 CART = HoldName("shop", "cart")
 HERE, THERE = 5000.0, 70.0

@@ -2,9 +2,17 @@
 
 import asyncio
 import re
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from extproc.mesh.app import run
 from extproc.settings import Settings
+from feed.feed_pb2 import Report, WatchRequest
+from feed.service import SERVICE
 from telemetry.app import Telemetry
 from telemetry.settings import TraceSettings
 
@@ -15,6 +23,7 @@ HERE = {
     "settle_seconds": 0.0,
     "drain_seconds": 3.0,
 }
+ANY = health_pb2.HealthCheckRequest()
 
 
 class Running:
@@ -63,3 +72,26 @@ class Running:
         self.stopping.set()
         async with asyncio.timeout(5):
             await self.task
+
+
+@asynccontextmanager
+async def feed_at(port):
+    """A stream of the demand feed."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        watch = channel.unary_stream(
+            f"/{SERVICE}/Watch",
+            request_serializer=WatchRequest.SerializeToString,
+            response_deserializer=Report.FromString,
+        )
+        yield watch(WatchRequest())
+
+
+def health(envoy) -> Any:
+    """Its health service, whose type has no methods."""
+    return HealthStub(envoy.channel)
+
+
+async def is_serving(envoy) -> bool:
+    """Whether its health service says that it may be asked."""
+    answer = await health(envoy).Check(ANY)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -1,23 +1,17 @@
 """The process as it is run: real HTTP to an API server in memory, real gRPC to an Envoy."""
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager
 from math import inf
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2
 
 from extproc.mesh.app import run
 from extproc.settings import Settings
 from feed.board import Board, HoldName
-from feed.feed_pb2 import Report, WatchRequest
-from feed.hold_servers import PORT_NAME
 from feed.listener import Listener
-from feed.service import SERVICE
 from kube.connection import ConfigError
-from kube.resource import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, TRAFFIC_HOLDS
+from kube.resource import ENDPOINT_SLICES
 from telemetry.app import Telemetry
 from telemetry.catalogue.controlling import FEED_AGE, FEED_COMPLETE
 from telemetry.catalogue.holding import (
@@ -32,41 +26,16 @@ from telemetry.catalogue.holding import (
     WAKES,
 )
 from telemetry.settings import TraceSettings
-from tests.extproc.fake_envoy import connected, failure, goes_on, request_headers
-from tests.extproc.mesh.objects import deployment, endpoints, hold, service
-from tests.extproc.mesh.running import HERE, Running
-from tests.feed.feeds import ScriptedFeed, serving
+from tests.extproc.fake_envoy import connected, goes_on, request_headers
+from tests.extproc.mesh.objects import endpoints
+from tests.extproc.mesh.running import Running, feed_at, is_serving
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
 CART = HoldName("shop", "cart")
 
 
 def read(reports: Telemetry):
     """What is counted, by metric."""
     return {each.metric: each.values for each in reports.read()}
-
-
-@pytest.fixture
-async def running(api, caplog, eventually):
-    """A hold server for `cart`, which sleeps."""
-    api.put(DEPLOYMENTS, deployment())
-    api.put(TRAFFIC_HOLDS, hold())
-    api.put(SERVICES, service())
-    running = Running(caplog)
-    await eventually(lambda: running.port is not None)
-    yield running
-    await running.stop()
-
-
-async def is_serving(envoy) -> bool:
-    """Whether its health service says that it may be asked."""
-    check = envoy.channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
-        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-        response_deserializer=health_pb2.HealthCheckResponse.FromString,
-    )
-    answer = await check(health_pb2.HealthCheckRequest(service=""))
-    return bool(answer.status == SERVING)
 
 
 async def test_a_request_wakes_its_workload_and_goes_on(api, running, eventually):
@@ -134,101 +103,10 @@ async def test_the_controller_hears_of_its_requests(running, eventually):
     await asyncio.wait([listening])
 
 
-@asynccontextmanager
-async def watching(port):
-    """A stream of the demand feed."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        watch = channel.unary_stream(
-            f"/{SERVICE}/Watch",
-            request_serializer=WatchRequest.SerializeToString,
-            response_deserializer=Report.FromString,
-        )
-        yield watch(WatchRequest())
-
-
 async def test_envoys_port_tells_nobody_the_demand(running):
     """Whoever may reach it, NetworkPolicy and mTLS leave the feed to those it is for."""
-    async with watching(running.port) as stream:
+    async with feed_at(running.port) as stream:
         assert grpc.StatusCode.UNIMPLEMENTED == await stream.code()
-
-
-async def test_the_feed_ends_before_what_it_tells_of(api, running):
-    """It never says that a request is over which is about to wait elsewhere."""
-    async with connected(running.port) as envoy, watching(running.feed_port) as stream:
-        call = await envoy.ask(request_headers())
-        pending = 0
-        while not pending:
-            report = await stream.read()
-            pending = sum(each.pending for each in report.holds)
-        running.stopping.set()
-        while (report := await stream.read()) is not grpc.aio.EOF:
-            assert 1 == sum(each.pending for each in report.holds)
-        assert grpc.StatusCode.OK == await stream.code()
-        assert not call.done()
-        api.put(ENDPOINT_SLICES, endpoints("cart", True))
-        assert await goes_on(call)
-        await running.stop()
-
-
-@pytest.mark.parametrize("setting", ["listen", "feed_listen", "scaler_listen"])
-@pytest.mark.usefixtures("api")
-async def test_an_address_that_is_taken_is_named(setting):
-    """Each of them may be, and somebody has to find out which."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        address = f"127.0.0.1:{other.getsockname()[1]}"
-        settings = Settings.model_validate({**HERE, setting: address})
-        reports = Telemetry(None, TraceSettings())
-        with pytest.raises(OSError, match=f"cannot listen on {address}"):
-            await run(settings, asyncio.Event(), reports)
-
-
-@asynccontextmanager
-async def beside(api, running, *, ready: bool, eventually):
-    """Another hold server, which is ready or not, as the one that runs has heard."""
-    feed = ScriptedFeed()
-    async with serving(feed) as port:
-        # Both are on this machine: each has a slice of its own, for its port.
-        for name, each, condition in (("own", running.feed_port, True), ("other", port, ready)):
-            item = endpoints("layby-extproc", condition, port=PORT_NAME, name=name)
-            item["metadata"]["namespace"] = "layby-system"
-            item["ports"][0]["port"] = each
-            item["endpoints"][0]["addresses"] = ["127.0.0.1"]
-            api.put(ENDPOINT_SLICES, item)
-        await eventually(lambda: feed.streams)
-        yield
-
-
-async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, running, eventually):
-    """Even in the middle of a wake: a successor goes on with it."""
-    async with (
-        beside(api, running, ready=True, eventually=eventually),
-        connected(running.port) as envoy,
-    ):
-        call = await envoy.ask(request_headers())
-        await eventually(lambda: api.replicas == 1)
-        running.stopping.set()
-        assert grpc.StatusCode.UNAVAILABLE == await failure(call)
-        await running.stop()
-    names = {task.get_name() for task in asyncio.all_tasks()}
-    assert not [name for name in names if name.startswith(("wake", "watch", "pods", "ready"))]
-
-
-async def test_stopping_hands_over_to_nobody_who_is_not_ready(api, running, eventually):
-    """Its streams would fail, and their requests with them: it waits for the workload itself."""
-    async with (
-        beside(api, running, ready=False, eventually=eventually),
-        connected(running.port) as envoy,
-    ):
-        call = await envoy.ask(request_headers())
-        await eventually(lambda: api.replicas == 1)
-        running.stopping.set()
-        while await is_serving(envoy):
-            pass
-        api.put(ENDPOINT_SLICES, endpoints("cart", True))
-        assert await goes_on(call)
-        await running.stop()
 
 
 async def test_without_a_way_to_the_api_server_it_does_not_begin(tmp_path, monkeypatch):

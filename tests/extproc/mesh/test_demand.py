@@ -7,11 +7,12 @@ from extproc.app import HoldServer
 from extproc.core.workload import Workload, WorkloadKey
 from extproc.mesh.demand import MeshDemand
 from extproc.mesh.wakes import Wakes
-from feed.board import HoldName, Share, WakeOutcome
+from feed.board import HoldName, Share
 from feed.hold_servers import HoldServers
+from feed.wake import WakeOutcome
 from tests.extproc.fake_envoy import CLUSTER, connected, request_headers
 from tests.extproc.fake_waker import FakeWaker
-from tests.extproc.test_access_log import entry, message
+from tests.extproc.log_entries import entry, message
 from tests.kube.fake_api import FakeApi
 
 HTTP, ADMIN = WorkloadKey("shop", "cart", "cart:80"), WorkloadKey("shop", "cart", "cart:81")

@@ -21,9 +21,9 @@ from telemetry.logs import JsonFormatter
 from telemetry.settings import TraceSettings
 from telemetry.tracing import Tracing
 from tests.extproc.fake_envoy import connected, failure, goes_on, passes, refused, request_headers
+from tests.extproc.log_entries import entry, message
 from tests.extproc.mesh.objects import deployment, endpoints, hold, service
 from tests.extproc.mesh.running import Running
-from tests.extproc.test_access_log import entry, message
 
 CART = HoldName("shop", "cart")
 TELLTALE, STATE = "tell-tale", "some-vendors"

@@ -3,7 +3,8 @@ import time
 import pytest
 
 from extproc.mesh.wakes import Wakes
-from feed.board import HoldName, WakeOutcome
+from feed.board import HoldName
+from feed.wake import WakeOutcome
 
 CART = HoldName("shop", "cart")
 
