@@ -65,6 +65,14 @@ async def test_a_stream_that_ends_before_its_first_message_is_refused(rig, envoy
     assert rig.throttler.pending() == 0
 
 
+async def test_a_stream_that_says_nothing_is_refused(monkeypatch):
+    """Only what is parked counts against the bounds."""
+    monkeypatch.setattr("extproc.processor.FIRST_MESSAGE_SECONDS", 0.1)
+    async with serving() as (rig, envoy):
+        assert await failure(await envoy.ask()) == grpc.StatusCode.INVALID_ARGUMENT
+        assert rig.asked == []
+
+
 async def test_a_stream_that_is_reset_before_its_first_message_leaves_nothing(rig, envoy):
     """Nobody can be told."""
     call = await envoy.ask()
