@@ -34,6 +34,19 @@ def message() -> bytes:
 
 
 async def measure(count: int, *arguments: str) -> dict[str, Any]:
+    """Park `count` streams, and as many at a gRPC server that does no more; report both.
+
+    Args:
+        count: how many.
+        arguments: for the hold server.
+    """
+    figures = await _measure(count, *arguments)
+    bare = (await _measure(count, "--bare"))["parks_per_cpu_second"]
+    share = round(figures["parks_per_cpu_second"] / bare, 2)
+    return {**figures, "bare_parks_per_cpu_second": bare, "share_of_bare": share}
+
+
+async def _measure(count: int, *arguments: str) -> dict[str, Any]:
     """Park `count` streams in steps, release them, and report.
 
     Args:

@@ -7,7 +7,8 @@ It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoi
 (repeated: the present number), `{"stats": true}`, `{"empty": true}`, `{"fail": "reason"}`. Out:
 `{"port": 9002}` once serving; for stats the parked requests, the resident set in kB and the CPU
 seconds used; for empty, when nobody was parked any more, in seconds of the monotonic clock. SIGTERM
-drains it. With `--reports` it counts and traces as OpenTelemetry's variables say.
+drains it. With `--reports` it counts and traces as OpenTelemetry's variables say; with `--bare` it is
+no hold server, but a gRPC server that does no more than park.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from bench.bare import Bare
 from extproc.app import HoldServer
 from extproc.core.workload import Hold, Workload, WorkloadKey
+from extproc.throttler import Observer
 from local.app import SETTLE
 from telemetry.app import telemetry
 from telemetry.settings import OtelSettings, TraceSettings
@@ -42,7 +45,7 @@ def say(**fields: object) -> None:
     sys.stdout.flush()
 
 
-def stats(server: HoldServer) -> dict[str, float]:
+def stats(server: HoldServer | Bare) -> dict[str, float]:
     """What the process holds and has used."""
     status = Path("/proc/self/status").read_text()
     rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
@@ -55,7 +58,7 @@ def stats(server: HoldServer) -> dict[str, float]:
     }
 
 
-async def listen_to_parent(server: HoldServer) -> None:
+async def listen_to_parent(server: HoldServer | Bare) -> None:
     """Act on each line of standard input until it ends."""
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
@@ -78,6 +81,17 @@ async def listen_to_parent(server: HoldServer) -> None:
             say(**stats(server))
 
 
+def hold_server(args: argparse.Namespace, observer: Observer | None) -> HoldServer:
+    """Put one together that knows its workload."""
+    find = {args.cluster: KEY}.get
+    server = HoldServer(
+        Parent(), find, max_pending=args.max_pending, settle=args.settle, observer=observer
+    )
+    hold = Hold(args.timeout, args.max_pending_per_workload, None)
+    server.replace({KEY: Workload(KEY, hold)})
+    return server
+
+
 async def serve(args: argparse.Namespace) -> None:
     """Run until SIGTERM, then drain."""
     async with AsyncExitStack() as stack:
@@ -85,12 +99,7 @@ async def serve(args: argparse.Namespace) -> None:
         if args.reports:
             reporting = telemetry("layby-bench", "0", OtelSettings(), TraceSettings())
             observer = (await stack.enter_async_context(reporting)).holds
-        find = {args.cluster: KEY}.get
-        server = HoldServer(
-            Parent(), find, max_pending=args.max_pending, settle=args.settle, observer=observer
-        )
-        hold = Hold(args.timeout, args.max_pending_per_workload, None)
-        server.replace({KEY: Workload(KEY, hold)})
+        server = Bare() if args.bare else hold_server(args, observer)
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         say(port=await server.start(args.listen))
@@ -113,6 +122,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=10.0)
     parser.add_argument("--hand-over", action="store_true")
     parser.add_argument("--reports", action="store_true")
+    parser.add_argument("--bare", action="store_true", help="a gRPC server that only parks")
     asyncio.run(serve(parser.parse_args()))
 
 
