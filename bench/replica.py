@@ -7,8 +7,8 @@ It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoi
 (repeated: the present number), `{"stats": true}`, `{"empty": true}`, `{"fail": "reason"}`. Out:
 `{"port": 9002}` once serving; for stats the parked requests, the resident set in kB and the CPU
 seconds used; for empty, when nobody was parked any more, in seconds of the monotonic clock. SIGTERM
-drains it. With `--reports` it counts and traces as OpenTelemetry's variables say; with `--bare` it is
-no hold server, but a gRPC server that does no more than park.
+drains it. With `--reports` it counts and traces as OpenTelemetry's variables say; with `--bare` it
+is no hold server, but a gRPC server that does no more than park.
 """
 
 import argparse
