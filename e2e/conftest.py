@@ -1,4 +1,4 @@
-"""The fixtures of the end-to-end tests: an API server, and the stack with it."""
+"""The fixtures of the end-to-end tests: an API server, and what a test has there of its own."""
 
 import time
 from collections.abc import Iterator
@@ -7,23 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from e2e.stack import jaeger as jaegers
+from e2e import prepared
 from e2e.stack.api import Api, parse
-from e2e.stack.binaries import obtain
 from e2e.stack.k3s import K3sError, k3s
-from e2e.stack.keda.installation import Keda
 from e2e.stack.kubeconfig import KubeconfigError
-from e2e.stack.namespace import NamespaceError
 from e2e.stack.processes import until
-from e2e.stack.releases import MissingError
-from e2e.stack.whole import GATEWAY_LABELS, Stack, prepare, prepare_keda, running
+from e2e.stack.whole import GATEWAY_LABELS, Stack
 from e2e.workloads import manifests
-from local.envoy import EnvoyError
 
-_STACK = pytest.StashKey[Stack]()
-_LACK = pytest.StashKey[str]()
-_LACK_OF_KEDA = pytest.StashKey[str]()
-_LACK_OF_JAEGER = pytest.StashKey[str]()
 _SINCE = pytest.StashKey[float]()
 WITHIN = 15.0
 """Seconds that a change may take to get through."""
@@ -41,38 +32,9 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_collection_modifyitems(items):
-    """Run what needs the stack last: this process moves into the stack's network.
-
-    What needs KEDA comes after all others, for once it is there, it is there for everybody.
-    """
-    items.sort(key=lambda item: (_needs_stack(item), _needs_keda(item)))
-
-
-def pytest_collection_finish(session):
-    """Build what is missing before the first test: no test's timeout allows for it."""
-    config = session.config
-    if config.option.collectonly or not any(_needs_stack(item) for item in session.items):
-        return
-    if config.option.kubeconfig or config.option.k3s:
-        config.stash[_LACK] = "needs a stack of its own, not just an API server"
-        return
-    with _uncaptured(config):
-        try:
-            prepare()
-        except (MissingError, EnvoyError, NamespaceError) as error:
-            config.stash[_LACK] = str(error)
-            return
-        if any(_needs_keda(item) for item in session.items):
-            try:
-                prepare_keda()
-            except MissingError as error:
-                config.stash[_LACK_OF_KEDA] = str(error)
-        if any("jaeger" in item.fixturenames for item in session.items if _needs_stack(item)):
-            try:
-                obtain(jaegers.PROGRAM)
-            except MissingError as error:
-                config.stash[_LACK_OF_JAEGER] = str(error)
+def pytest_configure(config):
+    """Have what tests need prepared; `pytest_plugins` would be for the root's conftest alone."""
+    config.pluginmanager.register(prepared, prepared.__name__)
 
 
 def pytest_runtest_setup(item):
@@ -84,43 +46,10 @@ def pytest_runtest_setup(item):
 def pytest_runtest_makereport(item):
     """Name the logs of the stack in the report of a failed test, and quote them."""
     report = yield
-    stack = item.config.stash.get(_STACK, None)
+    stack = item.config.stash.get(prepared.STACK, None)
     if report.failed and stack:
         report.sections.append(("logs of the stack", _quote(stack, item.stash[_SINCE])))
     return report
-
-
-@pytest.fixture(scope="session")
-def stack(request, tmp_path_factory) -> Iterator[Stack]:
-    """The stack, with this process in its network."""
-    config = request.config
-    lacking = pytest.fail if config.option.stack_required else pytest.skip
-    if reason := config.stash.get(_LACK, None):
-        lacking(reason)
-    with running(tmp_path_factory.mktemp("stack")) as whole:
-        config.stash[_STACK] = whole
-        yield whole
-
-
-@pytest.fixture(scope="session")
-def keda(request, stack) -> Keda:
-    """KEDA in the stack, from the first test on that asks for it; it goes with the stack."""
-    config = request.config
-    if reason := config.stash.get(_LACK_OF_KEDA, None):
-        (pytest.fail if config.option.stack_required else pytest.skip)(reason)
-    stack.keda.install()
-    return stack.keda
-
-
-@pytest.fixture(scope="session")
-def jaeger(request, stack) -> jaegers.Jaeger:
-    """Jaeger in the stack, from the first test on that asks for it; it goes with the stack."""
-    config = request.config
-    if reason := config.stash.get(_LACK_OF_JAEGER, None):
-        (pytest.fail if config.option.stack_required else pytest.skip)(reason)
-    started = jaegers.Jaeger(stack.children)
-    started.child.wait()
-    return started
 
 
 @pytest.fixture(scope="session")
@@ -232,18 +161,6 @@ def pod(cluster, namespace, apply, pods):
         return cluster.get("v1", "Pod", "single", namespace)
 
     return run
-
-
-def _needs_stack(item) -> bool:
-    return not {"stack", "cluster"}.isdisjoint(getattr(item, "fixturenames", ()))
-
-
-def _needs_keda(item) -> bool:
-    return "keda" in getattr(item, "fixturenames", ())
-
-
-def _uncaptured(config):
-    return config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled()
 
 
 def _quote(stack: Stack, since: float) -> str:

@@ -12,7 +12,6 @@ import pytest
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.traffichold import WakeOutcome
 from e2e import layby
-from e2e.stack.binaries import obtain
 from e2e.stack.kubelet import FAILURE, PROBE_PERIOD
 from e2e.stack.processes import until
 from e2e.workloads import manifests
@@ -165,12 +164,12 @@ def label(stack, namespace: str, value: str | None) -> None:
     stack.api.patch(found, {"metadata": {"labels": {"sleep": value}}})
 
 
-def test_istioctl_finds_nothing_to_say(stack, web, namespace):
+def test_istioctl_finds_nothing_to_say(stack, web, namespace, istioctl):
     """What Layby applies must not be what a platform engineer has to explain."""
     web()
     said = subprocess.run(
         [
-            *(obtain("istioctl"), "analyze", "--all-namespaces"),
+            *(istioctl, "analyze", "--all-namespaces"),
             *("--kubeconfig", stack.kubeconfig, "--output", "json"),
         ],
         capture_output=True,

@@ -11,26 +11,21 @@ from e2e import layby
 from e2e.install.docker_build import DOCKERFILE, context, index
 from e2e.install.docker_engine import RELEASE, SOCKET, accepts, make_system, own_engine
 from e2e.install.remains import forget, remains
-from e2e.stack.binaries import obtain
 from e2e.stack.processes import until
-from e2e.stack.releases import MissingError, cache
+from e2e.stack.releases import cache
 
 WITHIN = 30.0
 
 
 @pytest.fixture(scope="module")
-def helm(stack):
+def helm(stack, helm):
     """Run helm against the stack; return what it prints, and what it says if it fails."""
-    try:
-        program = obtain("helm")
-    except MissingError as error:
-        pytest.skip(str(error))
 
     def run(*words, values=None):
         given = ("--values", "-") if values is not None else ()
         done = subprocess.run(
             [
-                *(program, *words, *given, "--namespace", layby.NAMESPACE),
+                *(helm, *words, *given, "--namespace", layby.NAMESPACE),
                 *("--kubeconfig", stack.kubeconfig),
             ],
             input=yaml.safe_dump(values),

@@ -10,7 +10,6 @@ import pytest
 from deploy.generate import CHART
 from e2e import layby
 from e2e.install.charts import VALUES
-from e2e.stack.binaries import obtain
 from e2e.stack.processes import until
 from e2e.workloads.sleeping import Sleeping
 from feed.feed_pb2 import Report, WatchRequest
@@ -64,7 +63,7 @@ def replicas(api, namespace):
 
 @pytest.mark.usefixtures("installed")
 def test_demand_is_told_by_the_charts_token_which_is_changed_as_the_pages_say(
-    stack, helm, apply, namespace
+    stack, helm, kubectl, apply, namespace
 ):
     """On by default: a stranger is refused, and workloads are put to sleep, for the controller is
     not; an upgrade keeps the token, and what somebody has added to it.
@@ -84,7 +83,7 @@ def test_demand_is_told_by_the_charts_token_which_is_changed_as_the_pages_say(
     assert [token] == lines(api)
 
     [script] = [each for each in blocks(ROOT / "docs/security.md", "sh") if NAME in each]
-    path = f"{obtain('kubectl').parent}:{os.environ['PATH']}"
+    path = f"{kubectl.parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "KUBECONFIG": str(stack.kubeconfig)}
     subprocess.run(["bash", "-euc", script], env=environment, check=True, timeout=60)
     [new] = lines(api)

@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.request
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,7 +15,6 @@ from bench.client import Crowd
 from deploy.generate import CHART
 from e2e import layby
 from e2e.keda import scene, usage
-from e2e.stack.binaries import obtain
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.stack.processes import until
 from e2e.workloads import manifests
@@ -143,14 +143,16 @@ def test_a_rollout_of_hold_servers_is_no_news_and_does_not_use_up_a_fallback(
 
 
 @pytest.mark.usefixtures("two")
-async def test_hold_servers_come_and_go_with_their_work(stack, apply, namespace, tmp_path, crowd):
+async def test_hold_servers_come_and_go_with_their_work(
+    stack, apply, namespace, tmp_path, crowd, helm
+):
     """By the chart's own autoscaler: more by their CPU, fewer when it is over, and none is lost."""
     web = scene.Web(stack, namespace)
     web.deploy(apply, annotations={PROBE_PERIOD: "20ms"})
     await asyncio.to_thread(web.sleep)
     apply(manifests.deployment("web", "--delay", "40", annotations={PROBE_PERIOD: "20ms"}))
     with usage.served(stack.api, stack.kubeconfig, tmp_path / "usage"):
-        apply(autoscaler())
+        apply(autoscaler(helm))
         await crowd.send(80, CROWD, address=stack.gateway.address, authority=web.host)
         course = [2]
         async with asyncio.timeout(2 * WITHIN):
@@ -182,10 +184,10 @@ def hold_servers(stack) -> int:
     return told.pop() if len(told) == 1 else 0
 
 
-def autoscaler() -> dict:
+def autoscaler(helm: Path) -> dict:
     """The chart's, but quick."""
     command = [
-        *(obtain("helm"), "template", "layby", CHART, "--namespace", layby.NAMESPACE),
+        *(helm, "template", "layby", CHART, "--namespace", layby.NAMESPACE),
         *("--show-only", "templates/extproc-autoscaler.yaml"),
         *("--set", "extproc.autoscaling.enabled=true,extproc.autoscaling.maxReplicas=3"),
         *("--set", "extproc.autoscaling.targetCPU=30m"),

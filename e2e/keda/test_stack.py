@@ -8,7 +8,6 @@ import pytest
 from e2e.keda import scene
 from e2e.stack import dns
 from e2e.stack.api import ApiError
-from e2e.stack.binaries import obtain
 from e2e.stack.keda import DNS
 from e2e.stack.keda.scaler import Scaler
 from e2e.stack.namespace import HOST
@@ -179,7 +178,7 @@ def test_nothing_is_left_of_it_when_it_is_removed(keda, cluster, namespace, oper
         keda.install()
 
 
-def test_the_command_starts_a_stack_with_it(tmp_path):
+def test_the_command_starts_a_stack_with_it(tmp_path, kubectl):
     """To look around in, or to try a ScaledObject by hand."""
     folder = str(tmp_path / "stack")
 
@@ -197,7 +196,7 @@ def test_the_command_starts_a_stack_with_it(tmp_path):
 
     try:
         assert "KEDA        in namespace keda" in command("up", "--keda")
-        found = command("exec", str(obtain("kubectl")), "get", "scaledobjects", "-A", "-o", "name")
+        found = command("exec", str(kubectl), "get", "scaledobjects", "-A", "-o", "name")
         assert "" == found
     finally:
         assert "removed\n" == command("down")

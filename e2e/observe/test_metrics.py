@@ -19,9 +19,8 @@ from e2e import layby
 from e2e.observe.prometheus import Prometheus, find, scrape_config
 from e2e.observe.queries import choices, filled, of_dashboard, of_rules
 from e2e.observe.scenario import HOLDS, Fleet
-from e2e.stack.binaries import obtain
+from e2e.prepared import lack
 from e2e.stack.processes import until
-from e2e.stack.releases import MissingError
 from telemetry.catalogue import METRICS
 from telemetry.metric import Kind
 
@@ -43,12 +42,8 @@ OF_TARGETS = {"__name__", "job", "instance", "namespace", "pod", "container", "l
 
 
 @pytest.fixture(scope="module")
-def monitor():
+def monitor(helm):
     """The chart's PodMonitor."""
-    try:
-        helm = obtain("helm")
-    except MissingError as error:
-        pytest.skip(str(error))
     words = ("template", "layby", CHART, "--namespace", layby.NAMESPACE)
     enabled = ("--set", "monitoring.podMonitor.enabled=true", "-s", "templates/podmonitor.yaml")
     done = subprocess.run([helm, *words, *enabled], capture_output=True, text=True, check=True)
@@ -59,8 +54,7 @@ def monitor():
 def day(request, stack, monitor):
     """A Prometheus that has seen all that can happen, the fleet that it saw, and since when."""
     if find() is None:
-        lacking = pytest.fail if request.config.option.stack_required else pytest.skip
-        lacking("no prometheus: Debian's package `prometheus` has it")
+        lack(request.config, "no prometheus: Debian's package `prometheus` has it")
     layby.install(stack.api, SETTINGS)
     namespace = {
         "apiVersion": "v1",

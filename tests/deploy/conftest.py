@@ -15,7 +15,7 @@ def helm():
     """Run helm; return how it ended."""
     program = locate("helm")
     if program is None:
-        pytest.skip("no helm 3: it is neither on PATH nor built yet (`tox -e install` builds it)")
+        pytest.skip("no helm 3 on PATH, and none built: `python -m e2e.stack.build helm` does it")
 
     def run(*words, stdin=""):
         command = [program, *words]

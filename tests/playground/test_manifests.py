@@ -41,7 +41,7 @@ def rendered():
     """Layby's chart with the playground's values, as the real helm renders it."""
     program = locate("helm")
     if program is None:
-        pytest.skip("no helm 3: it is neither on PATH nor built yet (`tox -e install` builds it)")
+        pytest.skip("no helm 3 on PATH, and none built: `python -m e2e.stack.build helm` does it")
     values = ("--values", SCRIPTS / "layby.yaml", "--set", "image.tag=playground-1")
     done = subprocess.run(
         [program, "template", "layby", CHART, "--namespace", NAMESPACE, *values],
