@@ -104,7 +104,12 @@ class Processor:
         holding = self._throttler.hold(key, request, chance)
         # As is the path of each, and what else was sent with it, unless it is a trace's.
         del request
-        verdict = await holding
+        try:
+            verdict = await holding
+        except asyncio.CancelledError:
+            # Its client has left, and will not have been the last one to want the workload.
+            self._asked(key)
+            raise
         if verdict.outcome is not Outcome.PROBED:
             self._asked(key)
         if verdict.outcome is Outcome.DRAINED and self._handing_over:

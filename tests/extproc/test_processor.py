@@ -69,6 +69,17 @@ async def test_a_client_that_leaves_frees_its_place_at_once(rig, parked, eventua
     assert caplog.records == []
 
 
+async def test_a_client_that_leaves_has_been_demand(rig, parked, eventually):
+    """Clients less patient than the start is long would otherwise be served by nobody, ever: the
+    workload goes back to sleep between two tries.
+    """
+    call = await parked()
+    assert rig.asked == []
+    call.cancel()
+    await eventually(lambda: rig.throttler.pending() == 0)
+    assert [CART] == rig.asked
+
+
 async def test_a_connection_that_breaks_frees_all_its_places(rig, eventually):
     """An Envoy that dies takes its clients with it."""
     async with connected(rig.port) as doomed:

@@ -77,6 +77,20 @@ async def test_the_ports_of_a_hold_make_one_share(eventually):
         assert rates > 0
 
 
+async def test_a_client_that_leaves_has_asked(eventually):
+    """The start goes on for the next one, and idleness counts from here."""
+    async with serving() as (rig, envoy):
+        call = await envoy.ask(request_headers())
+        await eventually(lambda: rig.server.throttler.pending() == 1)
+        leaves_at = asyncio.get_running_loop().time()
+        call.cancel()
+        await eventually(lambda: rig.server.throttler.pending() == 0)
+        own = rig.demand.own()[CART_NAME]
+        assert (0, 0) == (own.pending, own.in_flight)
+        assert own.last_request is not None
+        assert leaves_at <= own.last_request
+
+
 async def test_a_wake_is_told_before_anybody_has_heard_of_it():
     """An autoscaler that learns a moment later takes the workload back to zero."""
     async with serving() as (rig, envoy):
