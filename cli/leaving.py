@@ -11,6 +11,7 @@ from contextlib import suppress
 from cli.workloads import Workloads
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
+from istio.envoyfilter import log_name
 from kube.client import Kube
 from kube.errors import ForbiddenError, KubeError, NotFoundError
 from kube.resource import (
@@ -83,8 +84,9 @@ class Leaving:
 
     async def detach(self, gate: Key) -> None:
         """Take the gate out of the mesh. Without TrafficHolds the controller leaves it so."""
-        with suppress(NotFoundError):
-            await self._kube.delete(ENVOY_FILTERS, gate)
+        for name in (gate.name, log_name(gate.name)):
+            with suppress(NotFoundError):
+                await self._kube.delete(ENVOY_FILTERS, gate._replace(name=name))
 
     async def _wake(self, item: Object) -> bool:
         namespace, name = key_of(item)

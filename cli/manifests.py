@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cli.examples import examples
 from cli.settings import described
-from controller.gate import gate_object
+from controller.gate import gate_objects
 from istio.address import TcpAddress
 from istio.mesh import MeshGate
 from istio.plain import Gateway, envoy_patch_policy, snippet
@@ -141,8 +141,9 @@ def envoyfilter(  # noqa: PLR0913 - click's parameters
 ) -> None:
     """Print what puts the gate into Envoys.
 
-    By default that is the EnvoyFilter that the controller applies with these options. The
-    controller is given each of them by the environment variable LAYBY_CONTROLLER_ and the key in
+    By default that is the EnvoyFilter that the controller applies with these options; with a
+    selector or a revision it is two, for the demand log is for all proxies even then. The
+    controller is given each option by the environment variable LAYBY_CONTROLLER_ and the key in
     capitals.
 
     The other formats are for Envoys that no istiod configures. Layby applies them to nothing; see
@@ -154,7 +155,7 @@ def envoyfilter(  # noqa: PLR0913 - click's parameters
         raise click.UsageError("--hold-servers is not for --format istio: set hold_cluster")
     match form:
         case _Form.ISTIO:
-            _print(gate_object(mesh))
+            _print(*gate_objects(mesh))
         case _Form.ENVOY:
             click.echo(_PLACES, nl=False)
             _print(snippet(mesh, hold_servers))
@@ -165,5 +166,5 @@ def envoyfilter(  # noqa: PLR0913 - click's parameters
             assert_never(form)
 
 
-def _print(document: Mapping[str, object]) -> None:
-    click.echo(yaml.safe_dump(document, sort_keys=False, width=200), nl=False)
+def _print(*documents: Mapping[str, object]) -> None:
+    click.echo(yaml.safe_dump_all(documents, sort_keys=False, width=200), nl=False)

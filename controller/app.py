@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from controller.demand import DemandSource
-from controller.gate import gate_object
+from controller.gate import gate_objects
 from controller.health import health
 from controller.hold_servers import FeedDemand
 from controller.informers import Informers
@@ -95,7 +95,6 @@ class Controller:
         self.informers = Informers(
             kube,
             mesh,
-            gate=settings.gate_name,
             keda=settings.keda,
             namespaces=settings.watch_namespaces,
         )
@@ -110,7 +109,7 @@ class Controller:
             world=world,
             recorder=self._recorder,
             demand=demand,
-            gate=gate_object(settings),
+            gate=gate_objects(settings),
             istiod=_istiod(settings),
             scaler=scaler_for(settings),
             protected=frozenset({settings.namespace, settings.root_namespace}),

@@ -123,8 +123,13 @@ def judge_proxies(found: Mapping[Proxy, Found], *, everywhere: bool) -> Gate:
     if unseen := [proxy for proxy, what in meant.items() if what is Found.UNSEEN]:
         text = "istiod does not show the listeners of "
         return Gate(Attached.UNVERIFIED, text + _names(unseen))
-    text = f"{len(meant)} of {len(meant)} gateways and sidecars have the gate, by istiod's "
-    return Gate(Attached.ATTACHED, text + "config dump and their own acknowledgement")
+    known = len(meant) + sum(what is Found.NO_GATE for what in found.values())
+    text = f"{len(meant)} of {known} gateways and sidecars have the gate, by istiod's "
+    text += "config dump and their own acknowledgement"
+    if len(meant) < known:
+        # istiod does not tell what labels they have.
+        text += "; the others are to be those that its selector does not mean"
+    return Gate(Attached.ATTACHED, text)
 
 
 def _proxy(entry: Mapping[str, Any]) -> Proxy:

@@ -1,6 +1,7 @@
-"""The gate of the whole install: one EnvoyFilter, applied when it differs, and never taken away.
+"""The gate of the whole install: its EnvoyFilter, applied when it differs, and never taken away.
 
-Owns the object and the verdict on it. Must not know what its filters do, nor any one TrafficHold.
+Owns the objects and the verdict on them. Must not know what their filters do, nor any one
+TrafficHold.
 
 It is there from the first TrafficHold on. Taking it away and putting it back would have istiod push
 listeners to every proxy, and Envoy drain those it has, for each workload that falls asleep.
@@ -8,7 +9,7 @@ listeners to every proxy, and Envoy drain those it has, for each workload that f
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -20,11 +21,12 @@ from controller.istiod import IstiodError
 from controller.overlay import Overlay, version_of
 from controller.rule import MANAGED_BY, MANAGER
 from crds.condition import Attached
-from istio.envoyfilter import envoy_filter
+from istio.envoyfilter import envoy_filters, log_name
 from istio.mesh import Context, MeshGate
 from kube.backoff import Backoff
 from kube.client import Kube
-from kube.resource import ENVOY_FILTERS, Object, key_of
+from kube.errors import NotFoundError
+from kube.resource import ENVOY_FILTERS, Key, Object, key_of
 
 FIRST_SECONDS = 1.0
 RECHECK_SECONDS = 60.0
@@ -48,28 +50,33 @@ class Proxies(Protocol):
         """
 
 
-def gate_object(mesh: MeshGate) -> dict[str, Any]:
-    """Return the EnvoyFilter as Layby applies it."""
-    body: Mapping[str, Any] = envoy_filter(mesh)
-    labels = {**body["metadata"].get("labels", {}), MANAGED_BY: MANAGER}
-    return dict(stamped({**body, "metadata": {**body["metadata"], "labels": labels}}))
+def gate_objects(mesh: MeshGate) -> list[Object]:
+    """Return the EnvoyFilters as Layby applies them, the gate's last."""
+    return [_ours(body) for body in envoy_filters(mesh)]
 
 
 class GateKeeper:
-    """Keeps the EnvoyFilter, and knows whether the proxies have it."""
+    """Keeps the EnvoyFilters, and knows whether the proxies have the gate."""
 
     def __init__(
         self,
         kube: Kube,
         informers: Informers,
-        wanted: Object,
+        wanted: Sequence[Object],
         istiod: Proxies | None,
         changed: Callable[[], None],
     ) -> None:
-        """Call `changed` when another verdict is true than was."""
+        """Call `changed` when another verdict is true than was.
+
+        What is wanted is what `gate_objects` returns.
+        """
         self._kube = kube
         self._informers = informers
         self._wanted = wanted
+        gate = wanted[-1]
+        self._gate_spec: Mapping[str, Any] = gate["spec"]
+        namespace, name = key_of(gate)
+        self._log_key = Key(namespace, log_name(name))
         self._istiod = istiod
         self._changed = changed
         self._seen: Gate | None = None
@@ -81,8 +88,8 @@ class GateKeeper:
     @property
     def verdict(self) -> Gate:
         """Whether the proxies hold requests."""
-        key = key_of(self._wanted)
-        if not self._is_current():
+        if lacking := self._lacking():
+            key = key_of(lacking[0])
             text = f"the EnvoyFilter {key.namespace}/{key.name} is not there yet"
             return Gate(Attached.PENDING, text)
         if self._seen is not None:
@@ -91,18 +98,20 @@ class GateKeeper:
         return Gate(Attached.UNVERIFIED, text + (" yet" if self._istiod else _NO_ISTIOD))
 
     async def reconcile(self) -> None:
-        """See to it that the EnvoyFilter is there, once there is a TrafficHold.
+        """See to it that the EnvoyFilters are there, once there is a TrafficHold.
 
         Raises:
-            KubeError: it could not be.
+            KubeError: they could not be.
         """
-        if not self._is_current() and len(self._informers.holds.store):
-            key = key_of(self._wanted)
-            seen = version_of(self._stored())
-            applied = await self._kube.apply(ENVOY_FILTERS, self._wanted, force=True)
-            self._written.put(key, seen, applied, _now())
-            log.info("EnvoyFilter %s/%s applied", *key)
-            self._kick.set()
+        if len(self._informers.holds.store):
+            for item in self._lacking():
+                key = key_of(item)
+                seen = version_of(self._stored(key))
+                applied = await self._kube.apply(ENVOY_FILTERS, item, force=True)
+                self._written.put(key, seen, applied, _now())
+                log.info("EnvoyFilter %s/%s applied", *key)
+                self._kick.set()
+            await self._remove_log_of_its_own()
         self._tell()
 
     async def run(self) -> None:
@@ -121,7 +130,7 @@ class GateKeeper:
 
     async def look(self) -> None:
         """Ask istiod what the proxies have."""
-        if self._istiod is None or not self._is_current():
+        if self._istiod is None or self._lacking():
             return
         try:
             found = await self._istiod.look()
@@ -132,7 +141,7 @@ class GateKeeper:
             log.exception("istiod's answer cannot be understood")
             self._unseen(f"istiod's answer cannot be understood: {error!r}")
         else:
-            spec = self._wanted["spec"]
+            spec = self._gate_spec
             kinds = _kinds(spec)
             meant = {proxy: what for proxy, what in found.items() if proxy.kind in kinds}
             self._seen = judge_proxies(meant, everywhere="workloadSelector" not in spec)
@@ -143,13 +152,25 @@ class GateKeeper:
         if self._seen is None or _now() - self._seen_at > KEEP_SECONDS:
             self._seen = Gate(Attached.UNVERIFIED, why)
 
-    def _is_current(self) -> bool:
-        stored = self._stored()
-        written = self._written.get(key_of(self._wanted), version_of(stored), _now())
-        return is_current(self._wanted, written or stored)
+    async def _remove_log_of_its_own(self) -> None:
+        """Take it away where the gate's EnvoyFilter has it again: requests would count twice."""
+        if self._log_key not in map(key_of, self._wanted) and self._stored(self._log_key):
+            with suppress(NotFoundError):
+                await self._kube.delete(ENVOY_FILTERS, self._log_key)
+            log.info("EnvoyFilter %s/%s removed", *self._log_key)
 
-    def _stored(self) -> Object | None:
-        return self._informers.gate.store.get(key_of(self._wanted))
+    def _lacking(self) -> list[Object]:
+        """What is wanted and not there as it should be."""
+        return [item for item in self._wanted if not self._is_current(item)]
+
+    def _is_current(self, item: Object) -> bool:
+        key = key_of(item)
+        stored = self._stored(key)
+        written = self._written.get(key, version_of(stored), _now())
+        return is_current(item, written or stored)
+
+    def _stored(self, key: Key) -> Object | None:
+        return self._informers.gates.store.get(key)
 
     def _tell(self) -> None:
         verdict = self.verdict
@@ -157,6 +178,11 @@ class GateKeeper:
             log.info("the gate is %s: %s", verdict.reason, verdict.message)
             self._told = verdict
             self._changed()
+
+
+def _ours(body: Mapping[str, Any]) -> Object:
+    labels = {**body["metadata"].get("labels", {}), MANAGED_BY: MANAGER}
+    return stamped({**body, "metadata": {**body["metadata"], "labels": labels}})
 
 
 def _kinds(spec: Mapping[str, Any]) -> set[str]:

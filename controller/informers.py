@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from controller import indexes, rule, services, workload
 from controller.keda import Keda
-from controller.rule import Mesh
+from controller.rule import MANAGED_BY, MANAGER, Mesh
 from controller.workload import KindKey
 from kube.client import Kube
 from kube.errors import KubeError, UnreachableError
@@ -37,7 +37,6 @@ class Informers:
     Args:
         kube: the API.
         mesh: the mesh.
-        gate: the name of the EnvoyFilter.
         keda: whether ScaledObjects are looked after.
         namespaces: those that are watched; all if there are none.
     """
@@ -47,7 +46,6 @@ class Informers:
         kube: Kube,
         mesh: Mesh,
         *,
-        gate: str,
         keda: bool = True,
         namespaces: Collection[str] = (),
     ) -> None:
@@ -85,8 +83,8 @@ class Informers:
             indexes={"host": partial(rule.by_host, mesh), "owner": indexes.by_owner},
             optional={*namespaces} - {mesh.root_namespace},
         )
-        gates = Selection(ENVOY_FILTERS, mesh.root_namespace, fields=f"metadata.name={gate}")
-        self.gate = Informer(kube, gates)
+        ours = Selection(ENVOY_FILTERS, mesh.root_namespace, labels=f"{MANAGED_BY}={MANAGER}")
+        self.gates = Informer(kube, ours)
         self.keda = Keda(kube, enabled=keda, namespaces=namespaces)
         self.workloads: dict[KindKey, Informer] = {}
         self._told: Told | None = None
@@ -95,7 +93,7 @@ class Informers:
     def __iter__(self) -> Iterator[Informer]:
         """All that are watched from the beginning."""
         yield from (self.holds, self.policies, self.namespaces, self.services)
-        yield from (self.slices, self.rules, self.gate)
+        yield from (self.slices, self.rules, self.gates)
 
     @property
     def synced(self) -> bool:

@@ -5,7 +5,7 @@ Owns what must not outlive a term: queues, memories, overlays. Must not know who
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -49,7 +49,7 @@ class Parts:
     world: World
     recorder: Recorder
     demand: DemandSource
-    gate: Object
+    gate: Sequence[Object]
     istiod: Proxies | None
     scaler: Scaler
     protected: frozenset[str]

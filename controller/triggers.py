@@ -75,7 +75,7 @@ class Triggers:
         informers.services.subscribe(self._service)
         informers.slices.subscribe(self._slice)
         informers.rules.subscribe(self._rule)
-        informers.gate.subscribe(lambda _: self._wants.want_gate())
+        informers.gates.subscribe(lambda _: self._wants.want_gate())
         informers.keda.scaled_objects.subscribe(self._scaled_object)
         informers.keda.subscribe(self._keda)
         informers.subscribe_to_workloads(self._workload)

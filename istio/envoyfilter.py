@@ -1,14 +1,16 @@
-"""The EnvoyFilter object that puts the gate into the Envoys of a mesh.
+"""The EnvoyFilter objects that put the gate and its demand log into the Envoys of a mesh.
 
 Owns where the filters go: before the router, in listeners of the given contexts.
 Must not know what the filters do, nor talk to a cluster.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import KeepaliveSettings
-from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.google.protobuf import Any as AnyMessage
 
 from istio.accesslog import logging_router
 from istio.cluster import http2_upstream
@@ -25,33 +27,44 @@ Envoy before 1.37 rejects its access log, and with that the whole listener: a pr
 anew would have none."""
 
 
-def envoy_filter(mesh: MeshGate) -> dict[str, object]:
-    """Return the EnvoyFilter; in istiod's root namespace it is mesh wide.
+def log_name(gate_name: str) -> str:
+    """Return the name of the EnvoyFilter of the demand log, where it has one of its own."""
+    return f"{gate_name}-log"
+
+
+def envoy_filters(mesh: MeshGate) -> list[dict[str, Any]]:
+    """Return the EnvoyFilters; in istiod's root namespace they are mesh wide.
+
+    It is one, unless the gate is for some proxies only. The demand log is for all of them even
+    then, for idleness counts everybody's requests: it has an EnvoyFilter of its own, the first.
 
     istiod applies patches in the order they are listed, each right before the router, so the
     gate's own order is kept.
     """
     filters = [to_dict(part) for part in gate(mesh.options)]
     contexts = mesh.gate_attach.contexts
-    metadata: dict[str, object] = {"name": mesh.gate_name, "namespace": mesh.root_namespace}
+    holding = [_before_router(context, part) for context in contexts for part in filters]
+    counting = [
+        *(_logging(context, mesh.cluster_name) for context in Attach.ALL.contexts),
+        *(_keepalive(context, mesh) for context in Attach.ALL.contexts),
+    ]
+    if not mesh.gate_selector and not mesh.gate_revision:
+        return [_envoy_filter(mesh, mesh.gate_name, [*holding, *counting])]
+    narrow = _envoy_filter(mesh, mesh.gate_name, holding)
     if mesh.gate_revision:
-        metadata["labels"] = {REVISION_LABEL: mesh.gate_revision}
-    spec: dict[str, object] = {
-        # With a priority, so that istiod applies it behind filters that others insert.
-        "priority": mesh.gate_priority,
-        "configPatches": [
-            *(_before_router(context, part) for context in contexts for part in filters),
-            *(_logging(context, mesh.cluster_name) for context in Attach.ALL.contexts),
-            *(_keepalive(context, mesh) for context in Attach.ALL.contexts),
-        ],
-    }
+        narrow["metadata"]["labels"] = {REVISION_LABEL: mesh.gate_revision}
     if mesh.gate_selector:
-        spec["workloadSelector"] = {"labels": dict(mesh.gate_selector)}
+        narrow["spec"]["workloadSelector"] = {"labels": dict(mesh.gate_selector)}
+    return [_envoy_filter(mesh, log_name(mesh.gate_name), counting), narrow]
+
+
+def _envoy_filter(mesh: MeshGate, name: str, patches: Sequence[object]) -> dict[str, Any]:
     return {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": metadata,
-        "spec": spec,
+        "metadata": {"name": name, "namespace": mesh.root_namespace},
+        # With a priority, so that istiod applies it behind filters that others insert.
+        "spec": {"priority": mesh.gate_priority, "configPatches": list(patches)},
     }
 
 
@@ -61,7 +74,7 @@ def _before_router(context: Context, value: dict[str, object]) -> dict[str, obje
 
 def _logging(context: Context, cluster_name: str) -> dict[str, object]:
     """Add the demand log to the router, whoever is held: idleness counts everybody's requests."""
-    router = to_dict(Any.pack(logging_router(cluster_name)))
+    router = to_dict(AnyMessage.pack(logging_router(cluster_name)))
     value = {"name": ROUTER, "typed_config": router}
     return _at_router(context, {"operation": "MERGE", "value": value})
 

@@ -164,7 +164,9 @@ async def test_policies_go_before_what_they_make_and_the_gate_goes_last(cluster,
         "metadata": {"name": "layby", "namespace": "istio-system", "uid": "2"},
         "spec": {},
     }
-    cluster.have(POLICY, hold("cart"), hold("web"), filters)
+    metadata = {"name": "layby-log", "namespace": "istio-system", "uid": "3"}
+    log = {**filters, "metadata": metadata}
+    cluster.have(POLICY, hold("cart"), hold("web"), filters, log)
     assert [] == await leaving.delete(5)
     paths = [each.path for each in cluster.asked if each.verb == "delete"]
     assert HOLD_POLICIES.path_of(Key("", "all")) == paths[0]

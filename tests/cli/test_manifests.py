@@ -5,16 +5,16 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from controller.gate import gate_object
+from controller.gate import gate_objects
 from controller.settings import Settings
 from istio.mesh import MeshGate
 
 
 def printed(layby, *arguments: str):
-    """The EnvoyFilter that is printed."""
+    """The documents that are printed."""
     result = layby("envoyfilter", *arguments)
     assert (0, "") == (result.exit_code, result.stderr)
-    return yaml.safe_load(result.stdout)
+    return [*yaml.safe_load_all(result.stdout)]
 
 
 def test_the_definitions_are_printed_as_one_document(layby):
@@ -27,7 +27,7 @@ def test_the_definitions_are_printed_as_one_document(layby):
 
 def test_the_gate_is_printed_as_the_controller_applies_it(layby):
     """What is shown and is not what is done would be worse than nothing."""
-    assert gate_object(Settings()) == printed(layby)
+    assert gate_objects(Settings()) == printed(layby)
 
 
 def test_options_are_set_as_the_controller_is_given_them(layby, monkeypatch):
@@ -46,14 +46,14 @@ def test_options_are_set_as_the_controller_is_given_them(layby, monkeypatch):
     shown = printed(layby, *(word for pair in given.items() for word in ("--set", "=".join(pair))))
     for key, value in given.items():
         monkeypatch.setenv(f"LAYBY_CONTROLLER_{key.upper()}", value)
-    assert gate_object(Settings()) == shown
-    assert gate_object(MeshGate()) != shown
+    assert gate_objects(Settings()) == shown
+    assert gate_objects(MeshGate()) != shown
 
 
 def test_the_environment_of_a_controller_is_none_of_its_business(layby, monkeypatch):
     """What it prints follows from what was typed."""
     monkeypatch.setenv("LAYBY_CONTROLLER_CHANCES", "1")
-    assert gate_object(MeshGate()) == printed(layby)
+    assert gate_objects(MeshGate()) == printed(layby)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_help_names_every_key(layby):
 
 def test_other_envoys_get_a_snippet_that_says_where_it_goes(layby):
     """It is pasted by hand, so the places stand in it."""
-    document = printed(layby, "--format", "envoy", "--hold-servers", "[::1]:9002")
+    (document,) = printed(layby, "--format", "envoy", "--hold-servers", "[::1]:9002")
     assert ["http_filters", "router", "clusters"] == list(document)
     said = layby("envoyfilter", "--format", "envoy").stdout
     for key in document:
@@ -97,7 +97,7 @@ def test_other_envoys_get_a_snippet_that_says_where_it_goes(layby):
 
 def test_envoy_gateway_gets_its_policy(layby):
     """For `kubectl apply -f -`."""
-    document = printed(layby, "--format", "envoy-gateway", "--gateway", "eg", "-n", "shop")
+    (document,) = printed(layby, "--format", "envoy-gateway", "--gateway", "eg", "-n", "shop")
     assert "EnvoyPatchPolicy" == document["kind"]
     assert {"name": "layby", "namespace": "shop"} == document["metadata"]
 

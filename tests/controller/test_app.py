@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from controller.app import run
-from controller.gate import gate_object
+from controller.gate import gate_objects
 from controller.health import health
 from controller.settings import Settings
 from feed.tokens import TokenError
@@ -18,7 +18,7 @@ def test_the_gate_leads_to_the_hold_servers_service():
     """By the name that istiod gives its cluster; any other would fail open, silently."""
     settings = Settings(namespace="holds", hold_service="extproc", domain="example.org")
     assert "outbound|9002||extproc.holds.svc.example.org" == settings.cluster_name
-    assert settings.cluster_name in str(gate_object(settings))
+    assert settings.cluster_name in str(gate_objects(settings))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_settings_come_from_the_environment(monkeypatch):
     settings = Settings()
     assert {"shop", "till"} == settings.watch_namespaces
     assert {"istio": "ingressgateway"} == settings.gate_selector
-    assert "workloadSelector" in gate_object(settings)["spec"]
+    assert "workloadSelector" in gate_objects(settings)[-1]["spec"]
 
 
 async def test_health_says_alive_at_once_and_ready_when_it_is():

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from controller.attach import Found, Proxy
-from controller.gate import KEEP_SECONDS, GateKeeper, gate_object
+from controller.gate import KEEP_SECONDS, GateKeeper, gate_objects
 from controller.informers import Informers
 from controller.istiod import IstiodError
 from controller.rule import Mesh
@@ -39,9 +39,9 @@ class Keeping:
 
     def __init__(self, cluster: Cluster, proxies: FakeProxies | None, **options) -> None:
         self.cluster = cluster
-        self.informers = Informers(cluster.kube, Mesh(), gate="layby")
+        self.informers = Informers(cluster.kube, Mesh())
         self.changes = 0
-        wanted = gate_object(MeshGate(**options))
+        wanted = gate_objects(MeshGate(**options))
         self.keeper = GateKeeper(cluster.kube, self.informers, wanted, proxies, self._changed)
         self.tasks = [asyncio.create_task(self.informers.run())]
 
@@ -51,7 +51,7 @@ class Keeping:
     async def synced(self) -> None:
         """Wait until what it looks at is known."""
         await self.informers.holds.synced.wait()
-        await self.informers.gate.synced.wait()
+        await self.informers.gates.synced.wait()
 
     @property
     def reason(self) -> Attached:
@@ -191,6 +191,44 @@ async def test_only_some_proxies_may_be_meant(cluster, proxies):
     assert Attached.ATTACHED == keeping.reason
     spec = cluster.find(ENVOY_FILTERS, "layby", "istio-system")["spec"]
     assert {"labels": {"istio": "ingressgateway"}} == spec["workloadSelector"]
+    # Whether the selector means it is not known here.
+    assert keeping.keeper.verdict.message.startswith("1 of 2 gateways and sidecars have the gate")
+    await keeping.end()
+
+
+async def test_the_demand_log_is_for_all_proxies_even_then(cluster, proxies):
+    """It has an EnvoyFilter of its own, until the gate is for all again: two would count twice."""
+    cluster.have(hold())
+    for options, there in (
+        ({"gate_selector": {"istio": "ingressgateway"}}, True),
+        ({}, False),
+        ({"gate_revision": "canary"}, True),
+    ):
+        keeping = Keeping(cluster, proxies, **options)
+        await keeping.synced()
+        await keeping.keeper.reconcile()
+        await asyncio.sleep(1)
+        assert there is ("layby-log" in cluster.names(ENVOY_FILTERS))
+        writes = dict(cluster.writes)
+        await keeping.keeper.reconcile()
+        assert writes == cluster.writes
+        await keeping.keeper.look()
+        assert Attached.ATTACHED == keeping.reason
+        await keeping.end()
+
+
+async def test_it_is_pending_until_the_demand_log_is_there(cluster, proxies):
+    """What is held and not counted would be put to sleep under its traffic."""
+    cluster.have(hold())
+    keeping = Keeping(cluster, proxies, gate_selector={"istio": "ingressgateway"})
+    await keeping.synced()
+    await keeping.keeper.reconcile()
+    await asyncio.sleep(1)
+    cluster.delete(cluster.find(ENVOY_FILTERS, "layby-log", "istio-system"))
+    await asyncio.sleep(1)
+    await keeping.keeper.look()
+    assert Attached.PENDING == keeping.reason
+    assert "istio-system/layby-log is not there yet" in keeping.keeper.verdict.message
     await keeping.end()
 
 

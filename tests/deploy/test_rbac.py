@@ -85,6 +85,13 @@ CALLS = [
         "controller.gate:GateKeeper.reconcile",
         "apply(",
     ),
+    (
+        ROOT,
+        "envoyfilters.networking.istio.io",
+        "delete",
+        "controller.gate:GateKeeper._remove_log_of_its_own",
+        "delete(",
+    ),
     (OWN, "leases.coordination.k8s.io", "get", f"{LEADER}._look", "get("),
     (OWN, "leases.coordination.k8s.io", "watch", f"{LEADER}._wait", "watch("),
     (OWN, "leases.coordination.k8s.io", "create update", f"{LEADER}._put", "LEASES"),

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from istio.cluster import hold_cluster
-from istio.envoyfilter import NEW_ENOUGH, envoy_filter
+from istio.envoyfilter import NEW_ENOUGH, envoy_filters
 from istio.gate import gate
 from istio.generate import GOLDEN, render
 from istio.mesh import Attach, MeshGate
@@ -18,7 +18,8 @@ MESH = MeshGate(
 
 def patches(mesh: MeshGate, kind: str) -> list[Any]:
     """The patches of one kind, as they are read by istiod."""
-    document = yaml.safe_load(yaml.safe_dump(envoy_filter(mesh)))
+    (whole,) = envoy_filters(mesh)
+    document = yaml.safe_load(yaml.safe_dump(whole))
     return [patch for patch in document["spec"]["configPatches"] if patch["applyTo"] == kind]
 
 
@@ -35,7 +36,7 @@ def test_golden_files_are_current():
 
 def test_filters_are_inserted_before_the_router_in_their_order_once_per_context():
     """The order in the list is the order in which istiod applies the patches."""
-    assert {"name": "n", "namespace": "s"} == envoy_filter(MESH)["metadata"]
+    assert [{"name": "n", "namespace": "s"}] == [each["metadata"] for each in envoy_filters(MESH)]
     found = at_router(MESH, "INSERT_BEFORE")
     names = [part.name for part in gate(MESH.options)]
     assert [(context, name) for context in ("GATEWAY", "SIDECAR_OUTBOUND") for name in names] == [
@@ -90,18 +91,39 @@ def test_hold_servers_are_pinged_as_in_local_mode():
     assert {"connection_keepalive": {"interval": "2s", "timeout": "1s"}} == http2
 
 
-def test_a_selector_and_a_revision_narrow_it_down():
+def test_a_selector_and_a_revision_narrow_the_gate_down():
     """A mesh in the middle of an upgrade has two of everything."""
-    document: Any = envoy_filter(
+    narrow = envoy_filters(
         MeshGate(gate_selector={"istio": "ingressgateway"}, gate_revision="1-31")
-    )
-    assert {"labels": {"istio": "ingressgateway"}} == document["spec"]["workloadSelector"]
-    assert {"istio.io/rev": "1-31"} == document["metadata"]["labels"]
+    )[-1]
+    assert "layby" == narrow["metadata"]["name"]
+    assert {"labels": {"istio": "ingressgateway"}} == narrow["spec"]["workloadSelector"]
+    assert {"istio.io/rev": "1-31"} == narrow["metadata"]["labels"]
+    assert {"INSERT_BEFORE"} == operations(narrow)
 
 
-def test_without_them_it_is_for_all():
+@pytest.mark.parametrize(
+    "options", [{"gate_selector": {"istio": "ingressgateway"}}, {"gate_revision": "1-31"}]
+)
+def test_whoever_has_no_gate_keeps_a_workload_up_all_the_same(options):
+    """It would be put to sleep under the traffic of those that the gate is not for."""
+    log, narrow = envoy_filters(MeshGate(**options))
+    (whole,) = envoy_filters(MeshGate())
+    assert "layby-log" == log["metadata"]["name"]
+    assert {"workloadSelector", "labels"}.isdisjoint({*log["spec"], *log["metadata"]})
+    assert {"MERGE"} == operations(log)
+    parts = [patch for part in (narrow, log) for patch in part["spec"]["configPatches"]]
+    assert whole["spec"]["configPatches"] == parts
+
+
+def operations(document: Any) -> set[str]:
+    """What the patches of an EnvoyFilter do."""
+    return {patch["patch"]["operation"] for patch in document["spec"]["configPatches"]}
+
+
+def test_without_them_one_is_for_all():
     """An empty selector is not the same as none to everybody."""
-    document: Any = envoy_filter(MeshGate())
+    (document,) = envoy_filters(MeshGate())
     assert "workloadSelector" not in document["spec"]
     assert "labels" not in document["metadata"]
 

@@ -96,6 +96,11 @@
 - apiGroups: [networking.istio.io]
   resources: [envoyfilters]
   verbs: [list, watch, create, patch]
+# Its log's own, where it has no selector any more.
+- apiGroups: [networking.istio.io]
+  resources: [envoyfilters]
+  resourceNames: [{{ .Values.gate.name }}-log]
+  verbs: [delete]
 {{- if .Values.watchNamespaces }}
 # What is for the whole mesh there: Layby's own for a workload would take its place.
 - apiGroups: [networking.istio.io]
@@ -132,7 +137,7 @@
 {{- define "layby.uninstall.rules.root" -}}
 - apiGroups: [networking.istio.io]
   resources: [envoyfilters]
-  resourceNames: [{{ .Values.gate.name }}]
+  resourceNames: [{{ .Values.gate.name }}, {{ .Values.gate.name }}-log]
   verbs: [delete]
 {{- end }}
 
