@@ -61,8 +61,15 @@ def accepted(facts: Facts) -> Judgement:
     if loss:
         return Judgement(Accepted.SERVICE_CONFLICT, str(loss))
     names = ", ".join(service.name for service in facts.leading.services)
-    skipped = "".join(f"; not held: {trouble}" for trouble in facts.leading.skipped)
-    return Judgement(Accepted.ACCEPTED, f"holds {names}{skipped}")
+    skipped = "".join(f"; not held, nor counted: {each}" for each in facts.leading.skipped)
+    return Judgement(Accepted.ACCEPTED, f"holds {names}{_uncounted(facts)}{skipped}")
+
+
+def _uncounted(facts: Facts) -> str:
+    """Name the ports whose connections do not keep the workload up: Envoy sees no request there."""
+    services = facts.leading.services
+    ports = [f"{each.name}:{port}" for each in services for port in each.other_ports]
+    return f", but not {', '.join(ports)}: not HTTP, and not counted" if ports else ""
 
 
 def attached(facts: Facts, advice: Sequence[str]) -> Judgement:

@@ -43,6 +43,8 @@ class Service:
     is_headless: bool
     speaks_http: bool
     """Whether any of its ports may."""
+    other_ports: tuple[int, ...]
+    """Those that do not."""
     shows_unready: str
     """The field by which Envoy is sent endpoints that are not ready, whatever a DestinationRule
     says; empty if there is none."""
@@ -51,6 +53,7 @@ class Service:
     def read(cls, item: Object, annotations: Mapping[str, str] | None = None) -> "Service":
         """Read a Service; `annotations` are those of its namespace."""
         metadata, spec = item["metadata"], item.get("spec") or {}
+        ports = spec.get("ports") or ()
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -61,7 +64,8 @@ class Service:
             },
             is_external=spec.get("type") == "ExternalName",
             is_headless=spec.get("clusterIP") == "None",
-            speaks_http=any(_may_be_http(port) for port in spec.get("ports") or ()),
+            speaks_http=any(map(_may_be_http, ports)),
+            other_ports=tuple(port["port"] for port in ports if not _may_be_http(port)),
             shows_unready=_shows_unready(spec, metadata.get("annotations"), annotations),
         )
 

@@ -131,7 +131,20 @@ def test_skipped_services_are_named_in_the_condition():
     leading = Leading((read_service(),), skipped=(Trouble(Problem.HEADLESS, "peers"),))
     made = plan(facts(leading=leading), NOW)
     assert made.status
-    assert "holds cart; not held: Service peers is headless" in made.status.conditions[0].message
+    said = made.status.conditions[0].message
+    assert "holds cart; not held, nor counted: Service peers is headless" in said
+
+
+def test_ports_that_are_not_http_are_named_in_the_condition():
+    """Their connections do not keep the workload up: somebody has to know before it is put to sleep
+    under them.
+    """
+    ports = [{"name": "http", "port": 80}, {"name": "tcp-admin", "port": 9999}]
+    leading = Leading((read_service(ports=ports), read_service("book")))
+    made = plan(facts(leading=leading), NOW)
+    assert made.status
+    said = made.status.conditions[0].message
+    assert "holds cart, book, but not cart:9999: not HTTP, and not counted" == said
 
 
 def test_a_wake_is_told_once():
