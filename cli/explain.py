@@ -7,13 +7,14 @@ from typing import NamedTuple
 import click
 
 from cli.cluster import ask, cluster_options, hold_named
+from cli.endpoints import ready_endpoints
 from crds.condition import Ready
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, NotFoundError
-from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, Key, Selection
+from kube.resource import SERVICES, Key
 
 
 class Link(NamedTuple):
@@ -118,11 +119,5 @@ async def _service(kube: Kube, namespace: str, name: str) -> Link:
         await kube.get(SERVICES, Key(namespace, name))
     except NotFoundError:
         return Link(False, f"there is no Service {name}", "create it, or correct spec.services")
-    labels = f"{SERVICE_LABEL}={name}"
-    slices = (await kube.list(Selection(ENDPOINT_SLICES, namespace, labels=labels))).items
-    ready = sum(
-        (endpoint.get("conditions") or {}).get("ready") is not False
-        for item in slices
-        for endpoint in item.get("endpoints") or ()
-    )
+    ready = await ready_endpoints(kube, Key(namespace, name))
     return Link(True, f"Service {name} has {ready} ready endpoints")
