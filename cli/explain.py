@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
 from cli.cluster import ask, cluster_options, hold_named
 from cli.endpoints import ready_endpoints
-from crds.condition import Ready
+from crds.condition import Condition, Ready, Status
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
 from kube.client import Kube
@@ -20,9 +20,13 @@ from kube.resource import SERVICES, Key
 class Link(NamedTuple):
     """One fact: whether it is as it should be, what it is, and what to do if it is not."""
 
-    holds: bool
+    holds: bool | None
+    """None if that cannot be told from here, which ends no chain."""
     fact: str
     advice: str = ""
+
+
+_MARKS: Final = {True: ("ok", None), False: ("NO", "red"), None: ("?", "yellow")}
 
 
 @click.command(short_help="Explain why a workload is held, or is not.")
@@ -32,25 +36,34 @@ def explain(*, name: str, kubeconfig: Path | None, context: str | None, namespac
     """Follow a TrafficHold from its spec to Envoy: target, Services, endpoints, gate, scaler.
 
     Prints each fact; the first one that is not as it should be, with what to do, ends the chain
-    and makes the exit code 1.
+    and makes the exit code 1. One that begins with a question mark cannot be told from here, and
+    does neither.
     """
-    broken = False
+    whole = True
 
     async def question(kube: Kube) -> None:
-        nonlocal broken
-        hold = await hold_named(kube, namespace, name)
-        async for link in _chain(kube, hold):
-            click.secho(
-                f"{'ok ' if link.holds else 'NO '} {link.fact}", fg=None if link.holds else "red"
-            )
-            if not link.holds:
-                click.echo(f"    {link.advice}")
-                broken = True
-                return
+        nonlocal whole
+        whole = await follow(kube, await hold_named(kube, namespace, name))
 
     ask(kubeconfig, context, question)
-    if broken:
+    if not whole:
         raise SystemExit(1)
+
+
+async def follow(kube: Kube, hold: TrafficHold) -> bool:
+    """Print the chain up to its first broken link; tell whether there is none.
+
+    Raises:
+        KubeError: the cluster does not say.
+    """
+    async for link in _chain(kube, hold):
+        mark, colour = _MARKS[link.holds]
+        click.secho(f"{mark:3} {link.fact}", fg=colour)
+        if not link.holds:
+            click.echo(f"    {link.advice}")
+        if link.holds is False:
+            return False
+    return True
 
 
 async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
@@ -66,13 +79,17 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
             f"watchNamespaces, whether {hold.metadata.namespace} is among them",
         )
     for condition in hold.status.conditions:
-        said = f"{condition.type}: {condition.reason}: {condition.message}"
-        # What cannot be found out is no fault of the hold.
-        well = condition.status != "False" or condition.reason == Ready.DRY_RUN
-        yield Link(well, said, "the message says what to do")
+        yield _condition(condition)
     if hold.spec.dry_run:
         yield Link(True, rehearsed(hold.status.dry_run))
     yield Link(True, f"phase {hold.status.phase}, {hold.status.pending or 0} requests parked")
+
+
+def _condition(condition: Condition) -> Link:
+    said = f"{condition.type}: {condition.reason}: {condition.message}"
+    if condition.status is Status.UNKNOWN and condition.reason != Ready.DRY_RUN:
+        return Link(None, said, "this is no fault of the TrafficHold: the message says how to tell")
+    return Link(condition.status is not Status.FALSE, said, "the message says what to do")
 
 
 def rehearsed(told: DryRun | None) -> str:
