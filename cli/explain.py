@@ -26,6 +26,10 @@ class Link(NamedTuple):
     advice: str = ""
 
 
+_UNKNOWN = (
+    "this is no fault of the TrafficHold: the message says why it is not known; with "
+    "istio.istiodUrl in the chart the controller asks istiod"
+)
 _MARKS: Final = {True: ("ok", None), False: ("NO", "red"), None: ("?", "yellow")}
 
 
@@ -88,7 +92,7 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
 def _condition(condition: Condition) -> Link:
     said = f"{condition.type}: {condition.reason}: {condition.message}"
     if condition.status is Status.UNKNOWN and condition.reason != Ready.DRY_RUN:
-        return Link(None, said, "this is no fault of the TrafficHold: the message says how to tell")
+        return Link(None, said, _UNKNOWN)
     return Link(condition.status is not Status.FALSE, said, "the message says what to do")
 
 
