@@ -8,6 +8,7 @@ import click
 
 from cli.cluster import ask, cluster_options, hold_named
 from cli.endpoints import ready_endpoints
+from cli.status import woken
 from crds.condition import Condition, Ready, Status
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
@@ -86,6 +87,9 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
         yield _condition(condition)
     if hold.spec.dry_run:
         yield Link(True, rehearsed(hold.status.dry_run))
+    if wake := hold.status.last_wake:
+        why = f": {wake.reason}" if wake.reason else ""
+        yield Link(True, f"last wake: {woken(wake)}{why}")
     yield Link(True, f"phase {hold.status.phase}, {hold.status.pending or 0} requests parked")
 
 

@@ -66,3 +66,19 @@ async def test_what_cannot_be_told_is_neither_well_nor_a_fault(reason, line, who
     shown = capsys.readouterr().out
     assert line in shown
     assert whole == ("ok  Ready: Ready" in shown), "the chain goes on"
+
+
+async def test_the_last_wake_is_told_with_its_beginning_and_its_reason(capsys):
+    """Who reads it in the morning wants to find the same minute in the logs."""
+    cluster = Cluster()
+    wake = {
+        "at": "2026-01-02T03:04:05Z",
+        "duration": "9s",
+        "outcome": "Failed",
+        "reason": "no image",
+    }
+    item = {**hold(), "status": {**said(Ready.READY), "lastWake": wake}}
+    cluster.have(deployment(), item)
+    assert await follow(cluster.kube, TrafficHold.parse(item))
+    expected = "ok  last wake: Failed in 9.0 s, from 2026-01-02 03:04 UTC: no image\n"
+    assert expected in capsys.readouterr().out
