@@ -2,26 +2,36 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
 from cli.cluster import ask, cluster_options, hold_named
-from crds.condition import Ready
+from cli.endpoints import ready_endpoints
+from cli.status import woken
+from crds.condition import Condition, Ready, Status
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
 from kube.client import Kube
 from kube.discovery import Discovery
 from kube.errors import ForbiddenError, NotFoundError
-from kube.resource import ENDPOINT_SLICES, SERVICE_LABEL, SERVICES, Key, Selection
+from kube.resource import SERVICES, Key
 
 
 class Link(NamedTuple):
     """One fact: whether it is as it should be, what it is, and what to do if it is not."""
 
-    holds: bool
+    holds: bool | None
+    """None if that cannot be told from here, which ends no chain."""
     fact: str
     advice: str = ""
+
+
+_UNKNOWN = (
+    "this is no fault of the TrafficHold: the message says why it is not known; with "
+    "istio.istiodUrl in the chart the controller asks istiod"
+)
+_MARKS: Final = {True: ("ok", None), False: ("NO", "red"), None: ("?", "yellow")}
 
 
 @click.command(short_help="Explain why a workload is held, or is not.")
@@ -31,25 +41,34 @@ def explain(*, name: str, kubeconfig: Path | None, context: str | None, namespac
     """Follow a TrafficHold from its spec to Envoy: target, Services, endpoints, gate, scaler.
 
     Prints each fact; the first one that is not as it should be, with what to do, ends the chain
-    and makes the exit code 1.
+    and makes the exit code 1. One that begins with a question mark cannot be told from here, and
+    does neither.
     """
-    broken = False
+    whole = True
 
     async def question(kube: Kube) -> None:
-        nonlocal broken
-        hold = await hold_named(kube, namespace, name)
-        async for link in _chain(kube, hold):
-            click.secho(
-                f"{'ok ' if link.holds else 'NO '} {link.fact}", fg=None if link.holds else "red"
-            )
-            if not link.holds:
-                click.echo(f"    {link.advice}")
-                broken = True
-                return
+        nonlocal whole
+        whole = await follow(kube, await hold_named(kube, namespace, name))
 
     ask(kubeconfig, context, question)
-    if broken:
+    if not whole:
         raise SystemExit(1)
+
+
+async def follow(kube: Kube, hold: TrafficHold) -> bool:
+    """Print the chain up to its first broken link; tell whether there is none.
+
+    Raises:
+        KubeError: the cluster does not say.
+    """
+    async for link in _chain(kube, hold):
+        mark, colour = _MARKS[link.holds]
+        click.secho(f"{mark:3} {link.fact}", fg=colour)
+        if not link.holds:
+            click.echo(f"    {link.advice}")
+        if link.holds is False:
+            return False
+    return True
 
 
 async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
@@ -65,13 +84,20 @@ async def _chain(kube: Kube, hold: TrafficHold) -> AsyncIterator[Link]:
             f"watchNamespaces, whether {hold.metadata.namespace} is among them",
         )
     for condition in hold.status.conditions:
-        said = f"{condition.type}: {condition.reason}: {condition.message}"
-        # What cannot be found out is no fault of the hold.
-        well = condition.status != "False" or condition.reason == Ready.DRY_RUN
-        yield Link(well, said, "the message says what to do")
+        yield _condition(condition)
     if hold.spec.dry_run:
         yield Link(True, rehearsed(hold.status.dry_run))
+    if wake := hold.status.last_wake:
+        why = f": {wake.reason}" if wake.reason else ""
+        yield Link(True, f"last wake: {woken(wake)}{why}")
     yield Link(True, f"phase {hold.status.phase}, {hold.status.pending or 0} requests parked")
+
+
+def _condition(condition: Condition) -> Link:
+    said = f"{condition.type}: {condition.reason}: {condition.message}"
+    if condition.status is Status.UNKNOWN and condition.reason != Ready.DRY_RUN:
+        return Link(None, said, _UNKNOWN)
+    return Link(condition.status is not Status.FALSE, said, "the message says what to do")
 
 
 def rehearsed(told: DryRun | None) -> str:
@@ -118,11 +144,5 @@ async def _service(kube: Kube, namespace: str, name: str) -> Link:
         await kube.get(SERVICES, Key(namespace, name))
     except NotFoundError:
         return Link(False, f"there is no Service {name}", "create it, or correct spec.services")
-    labels = f"{SERVICE_LABEL}={name}"
-    slices = (await kube.list(Selection(ENDPOINT_SLICES, namespace, labels=labels))).items
-    ready = sum(
-        (endpoint.get("conditions") or {}).get("ready") is not False
-        for item in slices
-        for endpoint in item.get("endpoints") or ()
-    )
+    ready = await ready_endpoints(kube, Key(namespace, name))
     return Link(True, f"Service {name} has {ready} ready endpoints")

@@ -57,7 +57,12 @@ def _namespaces(_context: click.Context, _parameter: click.Parameter, given: str
     help="Those of an install that watches some namespaces: nothing is done in any other, and "
     "HoldPolicies are left alone.",
 )
-@click.option("--gate", default=GATE.gate_name, show_default=True, help="The EnvoyFilter's name.")
+@click.option(
+    "--gate",
+    default=GATE.gate_name,
+    show_default=True,
+    help="The EnvoyFilter's name; empty to leave it where it is.",
+)
 @connection_options
 def leave(  # noqa: PLR0913 - click's parameters
     *,
@@ -74,7 +79,8 @@ def leave(  # noqa: PLR0913 - click's parameters
 
     Wakes all workloads that are held and waits until they are up. Then deletes all HoldPolicies and
     TrafficHolds, waits until the controller has undone what it had changed, and takes the gate out
-    of the mesh. The controller has to run. What is left to do is uninstalling Layby itself.
+    of the mesh. The controller has to run, unless Layby is installed without one. What is left to
+    do is uninstalling Layby itself.
 
     The exit code is 0 only if all of it was done. It may be repeated.
     """
@@ -102,8 +108,10 @@ def leave(  # noqa: PLR0913 - click's parameters
             raise click.ClickException("do not uninstall Layby yet")
         if passed_over := ", ".join(sorted(leaving.passed_over)):
             raise click.ClickException(f"done but for the namespaces passed over: {passed_over}")
-        await leaving.detach(Key(root_namespace, gate))
-        click.echo("no TrafficHold is left, and the gate is out of the mesh")
+        if gate:
+            await leaving.detach(Key(root_namespace, gate))
+        where = "out of the mesh" if gate else "where it was"
+        click.echo(f"no TrafficHold is left, and the gate is {where}")
 
     ask(kubeconfig, context, question)
 

@@ -1,13 +1,14 @@
 """The way out: all that is held woken, waited for, and held no longer.
 
 Owns the order of it. Must not know what undoing a TrafficHold takes: the controller does that, so
-it has to be there still.
+it has to be there still, if it ever was.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from cli.endpoints import ready_endpoints
 from cli.workloads import Workloads
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
@@ -63,7 +64,7 @@ class Leaving:
         """Wait until all that is held is up; return what is not by then, and why."""
         deadline = _now() + seconds
         await asyncio.sleep(SETTLE_SECONDS)
-        while asleep := [each for each in await self._list(TRAFFIC_HOLDS) if not is_up(each)]:
+        while asleep := await self._asleep():
             if _now() > deadline:
                 return [told(each) for each in asleep]
             await asyncio.sleep(LOOK_SECONDS)
@@ -97,6 +98,24 @@ class Leaving:
             self._say(f"{namespace}/{name}: {error}")
             return False
         return True
+
+    async def _asleep(self) -> list[Object]:
+        return [each for each in await self._list(TRAFFIC_HOLDS) if not await self._is_up(each)]
+
+    async def _is_up(self, hold: Object) -> bool:
+        """Whether a workload has endpoints, or is none of Layby's."""
+        if hold["spec"].get("dryRun"):
+            return True
+        status = hold.get("status") or {}
+        if "phase" in status or "conditions" in status:
+            return status.get("phase") not in ASLEEP
+        # No controller says how it is. Hold servers alone hold the Services that are listed.
+        namespace = key_of(hold).namespace
+        services = [Key(namespace, each["name"]) for each in hold["spec"].get("services") or ()]
+        for service in services:
+            if await ready_endpoints(self._kube, service):
+                return True
+        return not services
 
     async def _list(self, resource: Resource) -> list[Object]:
         found: list[Object] = []
@@ -133,11 +152,6 @@ class Leaving:
                 except ForbiddenError as error:
                     self._pass_over(key_of(item).namespace, error)
         return [item for item in found if key_of(item).namespace not in self.passed_over]
-
-
-def is_up(hold: Object) -> bool:
-    """Whether a workload has endpoints, or is none of Layby's."""
-    return hold.get("status", {}).get("phase") not in ASLEEP or bool(hold["spec"].get("dryRun"))
 
 
 def told(hold: Object) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.cluster import ask, cluster_options
 from crds.resource import InvalidResourceError
 from crds.v1alpha1 import TrafficHold
+from crds.v1alpha1.traffichold import LastWake
 from kube.client import Kube
 from kube.errors import KubeError
 from kube.resource import TRAFFIC_HOLDS, Object, Selection, key_of
@@ -85,13 +86,18 @@ async def table(kube: Kube, selection: Selection) -> Table:
     return made
 
 
+def woken(wake: LastWake) -> str:
+    """Say how the last wake ended, how long it took, and when it began."""
+    return f"{wake.outcome} in {wake.duration:.1f} s, from {wake.at:%Y-%m-%d %H:%M} UTC"
+
+
 def _cells(item: Object) -> tuple[str, str, str, str]:
     try:
         hold = TrafficHold.parse(item, unknown="ignore")
     except InvalidResourceError as error:
         return "", "", "", f"unreadable: {'; '.join(map(str, error.problems))}"
     wake = hold.status.last_wake
-    took = f"{wake.outcome} in {wake.duration:.1f} s" if wake else ""
+    took = woken(wake) if wake else ""
     ready = next((c for c in hold.status.conditions if c.type == "Ready"), None)
     said = "unknown: is the controller running?"
     if ready:

@@ -61,11 +61,25 @@ def changes(current: TrafficHoldStatus, wanted: TrafficHoldStatus) -> Iterator[E
         yield from _turn(before.get(kind), after.get(kind))
     if wanted.phase is Phase.WAKING and current.phase is Phase.ZERO:
         yield Event("Waking", "a request waits for it" if wanted.pending else "it is scaled up")
+    if wanted.phase is Phase.ZERO and current.phase in {Phase.WARM, Phase.IDLE}:
+        yield from _slept_by_others(after.get(ConditionType.SCALER_READY))
     if wanted.last_wake and wanted.last_wake != current.last_wake:
         yield _woke(wanted.last_wake)
     slept_before = current.dry_run.sleeps if current.dry_run else 0
     if wanted.dry_run and wanted.dry_run.sleeps > slept_before:
         yield Event("WouldSleep", "it would sleep now, if spec.dryRun were not set")
+
+
+def _slept_by_others(scaler: Condition | None) -> Iterator[Event]:
+    """Tell that a workload is at zero where Layby puts none to sleep.
+
+    Where it does, it tells so as it does it, even if the status can only be written later.
+    """
+    if scaler is None or scaler.reason == ScalerReady.DIRECT:
+        return
+    is_keda_s = scaler.reason in {ScalerReady.KEDA, ScalerReady.KEDA_ADOPTED}
+    whose = "by KEDA, or by hand" if is_keda_s else "and not by Layby"
+    yield Event("Slept", f"scaled to 0, {whose}")
 
 
 def _turn(before: Condition | None, after: Condition | None) -> Iterator[Event]:

@@ -23,8 +23,9 @@ OTLP follow in parentheses.
 
 The labels `namespace` and `name` are those of the TrafficHold. Where Prometheus adds a `namespace`
 of its own to what it scrapes, as it does for a PodMonitor, set `honorLabels: true`. There are at
-most as many series of a metric as TrafficHolds times the values of its last label (for histograms,
-times the buckets), and those of a TrafficHold that is deleted go with it.
+most as many series of a metric as TrafficHolds times the values of each other label (for
+histograms, times the buckets); of the last label of a state only the value that holds now, so that
+`layby_condition` has four for a TrafficHold. Those of a TrafficHold that is deleted go with it.
 
 What is counted of a TrafficHold is there at 0 as soon as the TrafficHold is known, so that
 Prometheus sees the first event too. Two things come with their first event: what would have been

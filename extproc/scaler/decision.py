@@ -71,9 +71,8 @@ def load(known: Known, measure: Measure) -> float | Doubt:
     share = known.share
     match measure:
         case Measure.CONCURRENCY:
-            # Parked requests are in flight too, once the access log of their Envoy has named them,
-            # which need not be at the hold server that they are parked on.
-            value = float(max(share.in_flight, share.pending))
+            # Those that are parked are among them.
+            value = float(share.in_flight)
         case Measure.RATE:
             value = share.rate
         case _:

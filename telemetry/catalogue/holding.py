@@ -177,8 +177,10 @@ RATE = Metric(
     unit="{request}/s",
     description="Requests per second over the last minute, by the Envoys' access logs.",
     when_it_moves=(
-        "0 for a workload that is used: its Envoys' access logs do not arrive; check the Telemetry "
-        "resource."
+        "0 for a workload that is used: its Envoys' access logs do not arrive. Layby's EnvoyFilter "
+        "has Envoys send them: see whether that is in the mesh's root namespace and for the right "
+        "revision, and whether Envoys reach the hold servers. The condition `Attached` with the "
+        "reason `NoReports` says that no Envoy reports at all."
     ),
     process=Process.HOLD_SERVER,
     labels=HOLD,

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime
 
-from cli.explain import _chain, rehearsed
+import pytest
+
+from cli.explain import _chain, follow, rehearsed
+from crds.condition import Attached, Ready, judge
 from crds.v1alpha1 import TrafficHold
 from crds.v1alpha1.dry_run import DryRun
 from tests.controller.cluster import Cluster
@@ -35,3 +38,47 @@ async def test_what_no_controller_has_looked_at_may_be_in_a_namespace_that_none_
     assert all(link.holds for link in found)
     assert (False, "no controller has looked at it") == broken[:2]
     assert "watchNamespaces, whether shop is among them" in broken.advice
+
+
+def said(*reasons) -> dict[str, object]:
+    """A status with the conditions of some reasons."""
+    told = [judge(each, "so it is", now=SINCE) for each in reasons]
+    return {"conditions": [each.model_dump(mode="json", by_alias=True) for each in told]}
+
+
+@pytest.mark.parametrize(
+    ("reason", "line", "whole"),
+    [
+        (Attached.ATTACHED, "ok  Attached: Attached: so it is\n", True),
+        (Attached.UNVERIFIED, "?   Attached: Unverified: so it is\n    this is no fault", True),
+        (Attached.NO_REPORTS, "?   Attached: NoReports: so it is\n    this is no fault", True),
+        # It is what was asked for.
+        (Attached.DRY_RUN, "ok  Attached: DryRun: so it is\n", True),
+        (Attached.PENDING, "NO  Attached: Pending: so it is\n    the message says", False),
+    ],
+)
+async def test_what_cannot_be_told_is_neither_well_nor_a_fault(reason, line, whole, capsys):
+    """Who reads `ok` looks elsewhere for what keeps the workload up."""
+    cluster = Cluster()
+    item = {**hold(), "status": said(reason, Ready.READY)}
+    cluster.have(deployment(), item)
+    assert whole is await follow(cluster.kube, TrafficHold.parse(item))
+    shown = capsys.readouterr().out
+    assert line in shown
+    assert whole == ("ok  Ready: Ready" in shown), "the chain goes on"
+
+
+async def test_the_last_wake_is_told_with_its_beginning_and_its_reason(capsys):
+    """Who reads it in the morning wants to find the same minute in the logs."""
+    cluster = Cluster()
+    wake = {
+        "at": "2026-01-02T03:04:05Z",
+        "duration": "9s",
+        "outcome": "Failed",
+        "reason": "no image",
+    }
+    item = {**hold(), "status": {**said(Ready.READY), "lastWake": wake}}
+    cluster.have(deployment(), item)
+    assert await follow(cluster.kube, TrafficHold.parse(item))
+    expected = "ok  last wake: Failed in 9.0 s, from 2026-01-02 03:04 UTC: no image\n"
+    assert expected in capsys.readouterr().out

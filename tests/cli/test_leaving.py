@@ -13,7 +13,7 @@ from kube.errors import ForbiddenError, KubeError, refused
 from kube.resource import DEPLOYMENTS, ENVOY_FILTERS, HOLD_POLICIES, TRAFFIC_HOLDS, Key
 from tests.controller import objects
 from tests.controller.cluster import Cluster
-from tests.controller.objects import deployment
+from tests.controller.objects import deployment, endpoints
 from tests.kube.fake_api import status as refusal
 
 GATE = Key("istio-system", "layby")
@@ -141,6 +141,34 @@ async def test_it_waits_until_all_are_up(cluster, leaving):
     cluster.have(phase(hold("cart"), "Warm"))
     assert [] == await waiting
     assert asyncio.get_running_loop().time() < 10 + 2 * LOOK_SECONDS + SETTLE_SECONDS
+
+
+@pytest.mark.looptime
+async def test_without_a_controller_the_services_say_what_is_up(cluster, leaving):
+    """Nobody writes a status then, and hold servers that go too early leave requests a 503."""
+    listed = {"services": [{"name": "cart"}, {"name": "basket"}]}
+    idle = endpoints("basket", ready=0, waiting=1)
+    cluster.have(deployment("cart", replicas=0), hold("cart", **listed), idle)
+    # A hold server holds nothing of this one: it says no Services.
+    cluster.have(deployment("web", replicas=0), hold("web"))
+    assert 0 == await leaving.wake()
+    assert 1 == replicas(cluster, "cart")
+    waiting = asyncio.create_task(leaving.wait(60))
+    await asyncio.sleep(10)
+    assert not waiting.done()
+    cluster.have(endpoints("basket", ready=1))
+    assert [] == await waiting
+    assert [] == await leaving.delete(5)
+    assert [] == cluster.names(TRAFFIC_HOLDS)
+
+
+@pytest.mark.looptime
+async def test_what_no_controller_sees_come_up_is_named(cluster, leaving):
+    """A person decides whether to leave it so."""
+    cluster.have(deployment("cart"), hold("cart", services=[{"name": "cart"}]))
+    assert ["shop/cart: the controller has not looked at it; is it running?"] == await leaving.wait(
+        5
+    )
 
 
 @pytest.mark.looptime

@@ -36,11 +36,14 @@ def shown(made):
 
 async def test_one_that_cannot_be_read_is_a_row_among_the_others(cluster):
     """It was valid once, and whoever lists all wants to see which one it is."""
-    item = {**objects.hold("cart"), "status": {"phase": "Zero", "pending": 3}}
+    wake = {"at": "2026-01-02T03:04:05Z", "duration": "2s400ms", "outcome": "Succeeded"}
+    status = {"phase": "Zero", "pending": 3, "lastWake": wake}
+    item = {**objects.hold("cart"), "status": status}
     cluster.have(item, UNREADABLE)
     lines = shown(await table(cluster.kube, SHOP)).splitlines()
     (cart,) = [line for line in lines if "cart" in line]
     assert "Zero" in cart
+    assert "Succeeded in 2.4 s, from 2026-01-02 03:04 UTC" in cart
     (old,) = [line for line in lines if "old" in line]
     assert "unreadable: spec.hold.timeout: " in old
 

@@ -111,6 +111,30 @@ async def test_what_is_idle_is_left_to_keda(running):
     assert "Zero" == status(running.cluster)["phase"]
 
 
+async def test_each_sleep_by_keda_has_one_event(running):
+    """Another leader tells of none that was before it."""
+    await with_keda(running)
+    cluster = running.cluster
+    running.demand.say("cart", quiet=3600.0)
+    await running.settle(310.0)
+    assert [] == events(cluster)
+    cluster.scale(deployment(), 0)
+    await running.settle()
+    cluster.have(endpoints(ready=0))
+    await running.settle(600.0)
+    assert ["Slept"] == events(cluster)
+    await running.stop()
+    cluster.writes.clear()
+    second = Running(cluster, identity="second")
+    second.demand.say("cart", quiet=3600.0)
+    second.start()
+    await second.settle(600.0)
+    assert second.leads
+    assert ["Slept"] == events(cluster)
+    assert 0 == cluster.writes["trafficholds/status"]
+    await second.stop()
+
+
 async def test_keda_may_come_later_and_go_again(running):
     """Within moments, for those that are up and those that sleep."""
     await begin(running, *cart())

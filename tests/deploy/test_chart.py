@@ -123,6 +123,26 @@ def test_all_of_an_install_watches_the_same_namespaces(render):
     assert {"shop", "mesh"} == told
 
 
+@pytest.mark.parametrize("controller", [True, False])
+@pytest.mark.parametrize("hook", [True, False])
+def test_what_sleeps_is_woken_before_the_hold_servers_go(render, controller, hook):
+    """They wake it also where there is no controller, and nobody would any more."""
+    found = pods(render({"controller": {"enabled": controller}, "uninstall": {"enabled": hook}}))
+    assert hook == ("layby-uninstall" in found)
+    assert controller == ("layby-controller" in found)
+
+
+@pytest.mark.parametrize("controller", [True, False])
+def test_the_hook_takes_out_the_gate_that_the_controller_keeps(render, controller):
+    """Where there is none, there may be no Istio: a Role in a namespace of its would be refused."""
+    objects = render({"controller": {"enabled": controller}})
+    [container] = pods(objects)["layby-uninstall"]["spec"]["containers"]
+    told = leave.make_context("leave", container["args"]).params["gate"]
+    assert ("layby" if controller else "") == told
+    root = {each["kind"] for each in objects if each["metadata"].get("namespace") == "istio-system"}
+    assert controller == ("Role" in root)
+
+
 def test_a_namespace_has_one_role_however_many_reasons_there_are(render):
     """Of two of one name Helm would keep the last."""
     where = ["layby-system", "istio-system", "shop"]

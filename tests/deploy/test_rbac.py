@@ -117,6 +117,13 @@ UNINSTALL_CALLS = [
     (EVERYWHERE, "holdpolicies.layby.dev", "list delete", f"{LEAVING}.delete", "HOLD_POLICIES"),
     (EVERYWHERE, "*/scale.*", "get", "cli.workloads:Workloads._scale", "get_scale("),
     (EVERYWHERE, "*/scale.*", "patch", "cli.workloads:Workloads._scale", "patch_scale("),
+    (
+        EVERYWHERE,
+        "endpointslices.discovery.k8s.io",
+        "list",
+        "cli.endpoints:ready_endpoints",
+        "ENDPOINT_SLICES",
+    ),
     (ROOT, "envoyfilters.networking.istio.io", "delete", f"{LEAVING}.detach", "ENVOY_FILTERS"),
 ]
 PROGRAMS = [("controller", CALLS), ("extproc", HOLD_SERVER_CALLS)]

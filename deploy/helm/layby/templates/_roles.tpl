@@ -132,6 +132,9 @@
 - apiGroups: ["*"]
   resources: ["*/scale"]
   verbs: [get, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
 {{- end }}
 
 {{- define "layby.uninstall.rules.root" -}}
