@@ -4,6 +4,7 @@ Owns what a wheel and an sdist have to hold, and that each can be installed by i
 publish anything.
 """
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -11,7 +12,7 @@ import tempfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -86,8 +87,33 @@ def try_out(distribution: Path, folder: Path) -> None:
     for arguments in COMMANDS:
         # From a folder where nothing can be imported but what is installed.
         said = _run(folder / "bin" / "layby", *arguments, cwd=folder)
-        if arguments == ("--version",) and said != f"layby, version {__version__}\n":
-            raise ReleaseError(f"{distribution.name} says that it is {said!r}")
+        if arguments == ("--version",):
+            _check_version(distribution.name, said)
+
+
+def try_tools(wheel: Path, folder: Path) -> None:
+    """Have pipx install a wheel, and uvx run it, with all that they keep in `folder`.
+
+    Raises:
+        ReleaseError: one of them fails, or what it brings is of another version.
+    """
+    kept = {
+        # pipx takes uv where that is installed; its users may not have it.
+        "PIPX_DEFAULT_BACKEND": "pip",
+        **{f"PIPX_{name}": str(folder / name) for name in ("HOME", "BIN_DIR", "MAN_DIR")},
+        **{f"UV_{name}": str(folder / name) for name in ("CACHE_DIR", "TOOL_DIR")},
+        "UV_PYTHON": sys.executable,
+    }
+    _run(sys.executable, "-m", "pipx", "install", str(wheel), more=kept)
+    _check_version("pipx install", _run(folder / "BIN_DIR" / "layby", "--version", cwd=folder))
+    uvx = Path(sys.executable).with_name("uvx")
+    said = _run(uvx, "--from", str(wheel), "layby", "--version", cwd=folder, more=kept)
+    _check_version("uvx", said)
+
+
+def _check_version(what: str, said: str) -> None:
+    if said != f"layby, version {__version__}\n":
+        raise ReleaseError(f"{what} says that it is {said!r}")
 
 
 def _tracked(package: str) -> list[PurePosixPath]:
@@ -99,9 +125,17 @@ def _tracked(package: str) -> list[PurePosixPath]:
     ]
 
 
-def _run(program: Path | str, *arguments: str, cwd: Path = ROOT) -> str:
+def _run(
+    program: Path | str, *arguments: str, cwd: Path = ROOT, more: Mapping[str, str] | None = None
+) -> str:
+    """Return what a program prints, run with `more` in its environment."""
     done = subprocess.run(  # noqa: S603 - our own commands
-        [program, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        [program, *arguments],
+        cwd=cwd,
+        env={**os.environ, **(more or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise ReleaseError(f"{Path(program).name} {' '.join(arguments)}:\n{done.stderr}")
@@ -125,6 +159,9 @@ def main(arguments: Sequence[str]) -> None:
             try_out(distribution, Path(scratch))
         size = distribution.stat().st_size // 1024
         sys.stdout.write(f"{distribution.name}: {size} KiB, works\n")
+    with tempfile.TemporaryDirectory(prefix="layby-release-") as scratch:
+        try_tools(wheel, Path(scratch))
+    sys.stdout.write(f"{wheel.name}: works by pipx and uvx\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 # ruff: noqa: INP001 - a file of the image, not a module
 """Docker's HEALTHCHECK: asks the service that the container runs, by gRPC or HTTP.
 
-Owns which service is asked where. Must not know what makes one healthy.
+Owns which service is asked where; what it was told is printed, for `docker inspect` to show. Must
+not know what makes one healthy.
 """
 
 import os
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -18,15 +20,19 @@ def extproc() -> bool:
     import grpc  # noqa: PLC0415 - 0.2 s that the controller's check need not wait for
     from grpc_health.v1 import health_pb2  # noqa: PLC0415
 
-    address = os.environ.get("LAYBY_EXTPROC_LISTEN", "0.0.0.0:9002")
-    with grpc.insecure_channel(reachable(address)) as channel:
+    address = reachable(os.environ.get("LAYBY_EXTPROC_LISTEN", "0.0.0.0:9002"))
+    states = health_pb2.HealthCheckResponse
+    with grpc.insecure_channel(address) as channel:
         ask = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            response_deserializer=states.FromString,
         )
-        answer = ask(health_pb2.HealthCheckRequest(), timeout=SECONDS)
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        try:
+            status = ask(health_pb2.HealthCheckRequest(), timeout=SECONDS).status
+        except grpc.RpcError as error:
+            return told(address, error.code().name, healthy=False)
+    return told(address, states.ServingStatus.Name(status), healthy=status == states.SERVING)
 
 
 def controller() -> bool:
@@ -34,27 +40,38 @@ def controller() -> bool:
     host = os.environ.get("LAYBY_CONTROLLER_HEALTH_HOST", "0.0.0.0")  # noqa: S104 - not bound here
     port = os.environ.get("LAYBY_CONTROLLER_HEALTH_PORT", "8081")
     url = f"http://{reachable(f'{host}:{port}')}/readyz"
-    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
-        return bool(answer.status == 200)  # noqa: PLR2004 - OK
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+            return told(url, answer.status, healthy=True)
+    except urllib.error.HTTPError as error:
+        return told(url, error.code, healthy=False)
+    except OSError as error:
+        return told(url, error, healthy=False)
+
+
+def told(asked: str, answer: object, *, healthy: bool) -> bool:
+    """Print what was answered, and return whether that is healthy."""
+    sys.stdout.write(f"{asked}: {answer}\n")
+    return healthy
 
 
 def reachable(address: str) -> str:
     """Return where one connects to for what listens at `address`."""
     host, _, port = address.rpartition(":")
-    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]", "::"} else address  # noqa: S104
+    anywhere = {"0.0.0.0", "[::]", "::", ""}  # noqa: S104 - not bound here
+    return f"127.0.0.1:{port}" if host in anywhere else address
 
 
 def main() -> int:
-    """Return an exit code; what is no service is healthy for as long as it runs."""
-    words = Path("/proc/1/cmdline").read_text().split("\0")
-    try:
-        if EXTPROC in words:
-            return 0 if extproc() else 1
-        if CONTROLLER in words:
-            return 0 if controller() else 1
-    except Exception as error:  # noqa: BLE001 - whatever it is, Docker is to be told
-        sys.stderr.write(f"{error}\n")
-        return 1
+    """Return an exit code; what is no service is healthy for as long as it runs.
+
+    The command is that of process 1, if none is given as arguments.
+    """
+    words = sys.argv[1:] or Path("/proc/1/cmdline").read_text().split("\0")
+    if EXTPROC in words:
+        return 0 if extproc() else 1
+    if CONTROLLER in words:
+        return 0 if controller() else 1
     return 0
 
 

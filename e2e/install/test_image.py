@@ -131,7 +131,11 @@ def test_a_service_ends_when_told_to_and_says_how_it_is(run, image, kubeconfig, 
     assert until(lambda: listens(int(port)), WITHIN), container.logs().decode()
     # Nothing is known yet, and that is no reason to be sent requests.
     checked = container.exec_run(["/opt/layby/bin/python", "/opt/layby/healthcheck.py"])
-    assert 1 == checked.exit_code, checked.output
+    expected = {
+        "extproc": "127.0.0.1:19002: NOT_SERVING\n",
+        "controller": "http://127.0.0.1:18081/readyz: 503\n",
+    }[service]
+    assert (1, expected) == (checked.exit_code, checked.output.decode())
     begun = time.monotonic()
     container.stop(timeout=30)
     took = time.monotonic() - begun

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 _SELECTOR = re.compile(r"\b((?:layby|process)_\w+)(\{[^}]*\})?")
 _VARIABLE = re.compile(r"\$(?:\{)?(\w+)(?:\})?")
 _LABEL_VALUES = re.compile(r"label_values\((.+),\s*(\w+)\)")
+_OR_ZERO = " or vector(0)"
 
 
 class Asked(NamedTuple):
@@ -31,7 +32,14 @@ def of_dashboard(board: Mapping[str, Any]) -> Iterator[Asked]:
     """Find the queries of all panels, with their variables."""
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
-            yield Asked(f"{board['title']}: {panel['title']}", target["expr"])
+            yield Asked(f"{board['title']}: {panel['title']}", measured(target["expr"]))
+
+
+def measured(expr: str) -> str:
+    """Take out of a query the 0 for where there is nothing, which is there whatever it asks for."""
+    expr = expr.replace(_OR_ZERO, "")
+    assert "vector(" not in expr, expr
+    return expr
 
 
 def choices(board: Mapping[str, Any]) -> Iterator[Choice]:

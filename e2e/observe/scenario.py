@@ -19,7 +19,7 @@ from e2e.workloads import manifests
 WITHIN = 60.0
 CROWD = 12
 """Requests that meet both hold servers, with all likelihood."""
-HOLDS = ("web", "full", "late", "broken", "lost", "dry")
+HOLDS = ("web", "full", "late", "broken", "lost", "dry", "passed")
 BETWEEN = 2.5
 """Seconds between two that Prometheus is to see apart: it looks every second."""
 
@@ -39,6 +39,7 @@ class Fleet:
         self._held("broken", annotations={FAILURE: "ImagePullBackOff"})
         self._held("dry", replicas=1, idle={"after": "2s"}, dryRun=True)
         self._apply(manifests.hold("lost"))
+        self._passed_by()
         for name in ("web", "full", "late"):
             assert until(lambda name=name: self.condition(name, "Ready") == "True", WITHIN), name
 
@@ -87,6 +88,21 @@ class Fleet:
             layby.kill_one("extproc", signal.SIGKILL)
 
         return self._crowd("web", kill) == {"200": CROWD}
+
+    def _passed_by(self) -> None:
+        """Have a rule of the user's own stand in the way of holding a workload's requests."""
+        rule = {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "DestinationRule",
+            "metadata": {"name": "passed"},
+            "spec": {
+                "host": f"passed.{self.namespace}.svc.cluster.local",
+                "trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}},
+            },
+        }
+        self._apply(rule)
+        self._held("passed")
+        assert until(lambda: self.condition("passed", "Attached") == "False", WITHIN)
 
     def _without_rights(self) -> None:
         """Take the controller's rights away for a moment, in which it has something to write."""
