@@ -30,6 +30,11 @@ def pytest_addoption(parser):
     group.addoption(
         "--stack-required", action="store_true", help="fail, rather than skip, what lacks a stack"
     )
+    group.addoption(
+        "--image-required",
+        action="store_true",
+        help="fail, rather than skip, what lacks a Docker engine or an image to build on",
+    )
 
 
 def pytest_configure(config):

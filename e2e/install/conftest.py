@@ -50,8 +50,7 @@ def empty(stack):
 @pytest.fixture(scope="module")
 def required(request):
     """Fail where there is no Docker engine to be had, or skip."""
-    asked = getattr(request.config.option, "image_required", False)
-    return pytest.fail if asked else pytest.skip
+    return pytest.fail if request.config.option.image_required else pytest.skip
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,7 @@ def test_a_replica_that_keda_started_is_left_alone(stack, web, namespace):
 
 
 def test_long_requests_keep_it_up(stack, web):
-    """A WebSocket or a stream of events may last for hours, with no request after it."""
+    """A GET whose answer takes longer than idle.after and some polls, with no other beside it."""
     web = web()
     pod = web.get().json()["pod"]
     reply = web.get(f"/pause?seconds={AWAKE_SECONDS}", patience=60)
