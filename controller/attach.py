@@ -14,7 +14,8 @@ From istiod's sources (2026-08, pilot/pkg/xds/debug.go):
 * Requests from other hosts need a token of audience istio-ca. syncz answers callers from istiod's
   root namespace and from DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES, others get 403. config_dump gives
   a caller from any other than the root namespace its own namespace's proxies only, and 404 for the
-  rest, even if that namespace is an allowed one.
+  rest, even if that namespace is an allowed one. With ENABLE_DEBUG_ENDPOINT_AUTH false, namespaces
+  do not matter.
 """
 
 import re
@@ -121,8 +122,9 @@ def judge_proxies(found: Mapping[Proxy, Found], *, everywhere: bool) -> Gate:
         text = "list the namespace of Layby in spec.egress.hosts of the Sidecar resources for "
         return Gate(Attached.HOLD_SERVER_HIDDEN, text + _names(hidden))
     if unseen := [proxy for proxy, what in meant.items() if what is Found.UNSEEN]:
-        text = "istiod does not show the listeners of "
-        return Gate(Attached.UNVERIFIED, text + _names(unseen))
+        text = f"istiod does not show the listeners of {_names(unseen)}: unless its "
+        text += "ENABLE_DEBUG_ENDPOINT_AUTH is false it shows all to its root namespace only"
+        return Gate(Attached.UNVERIFIED, text)
     known = len(meant) + sum(what is Found.NO_GATE for what in found.values())
     text = f"{len(meant)} of {known} gateways and sidecars have the gate, by istiod's "
     text += "config dump and their own acknowledgement"

@@ -146,7 +146,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
         if answer.status in {401, 403}:
             raise IstiodError(
                 f"istiod answers {answer.status}: it takes a token of audience istio-ca, of a "
-                "ServiceAccount in istiod's own namespace"
+                "ServiceAccount in its root namespace, unless ENABLE_DEBUG_ENDPOINT_AUTH is false"
             )
         answer.raise_for_status()
         return await answer.read()

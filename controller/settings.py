@@ -41,8 +41,9 @@ class Settings(MeshGate, BaseSettings):
     """istiod's debug address, such as http://istiod.istio-system:15014, to see whether the proxies
     have the gate. A headless Service has all istiods asked. Empty: it is not looked up."""
     istiod_token: Path | None = None
-    """A file with a token of audience istio-ca, of a ServiceAccount in the root namespace, which
-    istiod asks for unless it is on this host."""
+    """A file with a token of audience istio-ca, which istiod asks for unless it is on this host.
+    Read again each time. Its ServiceAccount has to be in the root namespace, unless istiod's
+    ENABLE_DEBUG_ENDPOINT_AUTH is false."""
     feed_token_file: Path | None = None
     """A file whose first line hold servers are shown, that asks them for demand. Read again for
     each stream. Empty: nothing is shown."""

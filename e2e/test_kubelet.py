@@ -23,6 +23,13 @@ from kubernetes import client, config
 config.load_incluster_config()
 print(client.AuthenticationV1Api().create_self_subject_review({}).status.user_info.username)
 """
+FOR_WHOM = """
+import json
+from base64 import urlsafe_b64decode
+from pathlib import Path
+_, payload, _ = Path("/var/run/some/where/token").read_text().split(".")
+print(json.loads(urlsafe_b64decode(payload + "=="))["aud"])
+"""
 HEALTH = """
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -215,3 +222,23 @@ def test_a_pod_finds_the_api_server_as_its_service_account(stack, namespace, pod
     )
     said = (stack.logs / "pods" / f"{namespace}.single.app.log").read_text()
     assert f"system:serviceaccount:{namespace}:default\n" == said
+
+
+def test_a_pod_finds_a_token_for_whom_it_asks_for_one(stack, namespace, pod):
+    """By its audience istiod takes a controller's."""
+    token = {"audience": "istio-ca", "expirationSeconds": 600, "path": "token"}
+    container = {
+        "name": "app",
+        "image": "none",
+        "command": [sys.executable, "-c", FOR_WHOM],
+        "volumeMounts": [{"name": "v", "mountPath": "/var/run/some/where"}],
+    }
+    pod(
+        [],
+        lambda pod: "Succeeded" == pod["status"]["phase"],
+        containers=[container],
+        volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": token}]}}],
+        restartPolicy="Never",
+    )
+    said = (stack.logs / "pods" / f"{namespace}.single.app.log").read_text()
+    assert "['istio-ca']\n" == said

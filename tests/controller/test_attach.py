@@ -61,6 +61,10 @@ def test_the_message_says_how_it_is_known_and_who_lacks_what():
     ) == gate.message
     many = {proxy(f"p{n}.shop"): Found.NO_GATE for n in range(9)}
     assert "p4.shop and 4 more" in judge_proxies(many, everywhere=True).message
+    assert (
+        "istiod does not show the listeners of side.shop: unless its ENABLE_DEBUG_ENDPOINT_AUTH is "
+        "false it shows all to its root namespace only"
+    ) == judge_proxies({GW: Found.GATE, SIDE: Found.UNSEEN}, everywhere=True).message
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def test_pods_keep_to_the_restricted_standard(render, values):
         assert spec["securityContext"]["runAsNonRoot"]
         assert {"type": "RuntimeDefault"} == spec["securityContext"]["seccompProfile"]
         assert spec.keys().isdisjoint({"hostNetwork", "hostPID", "hostIPC"})
-        assert {"secret"} >= {kind for v in spec.get("volumes", ()) for kind in v if kind != "name"}
+        kinds = {kind for v in spec.get("volumes", ()) for kind in v if kind != "name"}
+        assert {"secret", "projected"} >= kinds
         for container in spec["containers"]:
             security = container["securityContext"]
             assert {"drop": ["ALL"]} == security["capabilities"]

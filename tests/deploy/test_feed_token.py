@@ -70,9 +70,14 @@ def test_nothing_is_generated_unless_it_is_used(render, token, expected):
 
 @pytest.mark.parametrize("feed", [True, False])
 @pytest.mark.parametrize("keda", [True, False])
-def test_volumes_are_those_that_are_mounted(render, feed, keda):
+@pytest.mark.parametrize("istiod", ["http://istiod.istio-system:15014", ""])
+def test_volumes_are_those_that_are_mounted(render, feed, keda, istiod):
     """One that is left over, or is not there, would keep the pod from starting."""
-    values = {"feed": {"token": {"generate": feed}}, "keda": {"tls": {"generate": keda}}}
+    values = {
+        "feed": {"token": {"generate": feed}},
+        "keda": {"tls": {"generate": keda}},
+        "istio": {"istiodUrl": istiod},
+    }
     for template in pods(render(values)).values():
         [container] = template["spec"]["containers"]
         mounted = [each["name"] for each in container.get("volumeMounts", ())]

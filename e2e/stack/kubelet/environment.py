@@ -5,7 +5,7 @@ Must not know processes. What it cannot give a container it says, as the kubelet
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from e2e.stack.kubelet.client import Client, Object, Refused
 
 ROOT = Path(__file__).parents[3]
 """Where containers run unless they say otherwise: the checkout, for `python -m`."""
-SECRETS = "/var/run/secrets/kubernetes.io/serviceaccount"
 _RUN = "/var/run/"
 """The only place where volumes are: Secrets, and the service account's files."""
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)|\$\$")
@@ -87,8 +86,11 @@ class Setting:
         for path, volume in mounts.items():
             place = self._run / Path(path).relative_to(_RUN)
             place.mkdir(parents=True, exist_ok=True)
-            write = self._service_account if path == SECRETS else self._secret
-            await write(volume, place)
+            [spec] = [each for each in self.pod["spec"]["volumes"] if each["name"] == volume]
+            if "projected" in spec:
+                await self._projected(spec["projected"]["sources"], place)
+            else:
+                await self._secret(spec.get("secret", {}), place)
         shell = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _WITH_RUN)
         return [*shell, str(self._run), *command]
 
@@ -97,11 +99,9 @@ class Setting:
         """What is mounted on /run."""
         return self.folder / "run"
 
-    async def _secret(self, volume: str, place: Path) -> None:
+    async def _secret(self, secret: Mapping[str, Any], place: Path) -> None:
         """Write what a Secret has; it does not follow the Secret."""
-        spec, namespace = self.pod["spec"], self.pod["metadata"]["namespace"]
-        [secret] = [v.get("secret", {}) for v in spec["volumes"] if v["name"] == volume]
-        name = secret.get("secretName", "")
+        namespace, name = self.pod["metadata"]["namespace"], secret.get("secretName", "")
         try:
             found = await self.client.request(
                 "GET", f"/api/v1/namespaces/{namespace}/secrets/{name}"
@@ -112,29 +112,39 @@ class Setting:
         for file in files:
             (place / file["path"]).write_bytes(b64decode(found["data"][file["key"]]))
 
-    async def _service_account(self, volume: str, place: Path) -> None:
-        """Write the files of the pod's service account."""
+    async def _projected(self, sources: Iterable[Mapping[str, Any]], place: Path) -> None:
+        """Write files of the pod's service account; a token is not replaced before it expires."""
+        namespace = self.pod["metadata"]["namespace"]
+        for source in sources:
+            if token := source.get("serviceAccountToken"):
+                (place / token["path"]).write_text(await self._token(token))
+            elif authority := source.get("configMap"):
+                found = await self.client.request(
+                    "GET", f"/api/v1/namespaces/{namespace}/configmaps/{authority['name']}"
+                )
+                for file in authority["items"]:
+                    (place / file["path"]).write_text(found["data"][file["key"]])
+            elif fields := source.get("downwardAPI"):
+                for file in fields["items"]:
+                    (place / file["path"]).write_text(self._value(file["path"], file))
+
+    async def _token(self, wanted: Mapping[str, Any]) -> str:
         meta, spec = self.pod["metadata"], self.pod["spec"]
         namespace, account = meta["namespace"], spec.get("serviceAccountName", "default")
-        [projected] = [v["projected"] for v in spec["volumes"] if v["name"] == volume]
-        life = next(
-            s["serviceAccountToken"].get("expirationSeconds", 3600)
-            for s in projected["sources"]
-            if "serviceAccountToken" in s
-        )
         identity = {"name": meta["name"], "uid": meta["uid"]}
-        bound = {"kind": "Pod", "apiVersion": "v1", **identity}
+        audience = wanted.get("audience")
         answer = await self.client.request(
             "POST",
             f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token",
-            {"spec": {"expirationSeconds": life, "boundObjectRef": bound}},
+            {
+                "spec": {
+                    "audiences": [audience] if audience else [],
+                    "expirationSeconds": wanted.get("expirationSeconds", 3600),
+                    "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", **identity},
+                }
+            },
         )
-        authority = await self.client.request(
-            "GET", f"/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt"
-        )
-        (place / "token").write_text(answer["status"]["token"])
-        (place / "ca.crt").write_text(authority["data"]["ca.crt"])
-        (place / "namespace").write_text(namespace)
+        return str(answer["status"]["token"])
 
     def _value(self, name: str, source: Mapping[str, Any]) -> str:
         path = source.get("fieldRef", {}).get("fieldPath")
