@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,10 @@ COMMAND = [sys.executable, "-m", "cli.main"]
 READY_WITHIN = 30.0
 FEED = "/var/run/layby/feed"
 PAGE_PORT = 8082
+LEASE_SECONDS = 4
 SETTINGS = {
     # Short, for a test waits for the next leader; and istiod's debug address in the stack.
-    "LAYBY_CONTROLLER_LEASE_SECONDS": "4",
+    "LAYBY_CONTROLLER_LEASE_SECONDS": str(LEASE_SECONDS),
     "LAYBY_CONTROLLER_ISTIOD_URL": "http://127.0.0.1:8080",
     "LAYBY_CONTROLLER_PAGE_PORT": str(PAGE_PORT),
     "LAYBY_CONTROLLER_PAGE_HOST": "$(POD_IP)",
@@ -70,6 +72,29 @@ def kill_one(command: str, number: int) -> int:
     return pid
 
 
+def leader(api: Api) -> str:
+    """Return the identity of the controller that holds the Lease."""
+    lease = api.get("coordination.k8s.io/v1", "Lease", "layby-controller", NAMESPACE)
+    return str(lease["spec"]["holderIdentity"])
+
+
+def kill_leader(api: Api, logs: Path) -> str:
+    """Kill the controller that leads; return its identity. `logs` are the stack's."""
+    holder = leader(api)
+    # An identity has the machine's name, not the pod's; but whoever leads says so.
+    [pod] = {name for name, line in said(logs, "layby-controller") if f" {holder} leads" in line}
+    [pid] = [pid for pid in processes("controller") if _is_of(pid, pod)]
+    os.kill(pid, signal.SIGKILL)
+    return holder
+
+
+def said(logs: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Return the lines that all pods of a Deployment have logged, each with its pod's name."""
+    for log in (logs / "pods").glob(f"{NAMESPACE}.{name}-*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            yield log.name.split(".")[1], line
+
+
 def processes(command: str) -> Iterator[int]:
     """Find the processes of a subcommand."""
     for process in Path("/proc").iterdir():
@@ -78,6 +103,11 @@ def processes(command: str) -> Iterator[int]:
                 words = (process / "cmdline").read_bytes().split(b"\0")
                 if [b"cli.main", command.encode()] == words[2:4]:
                     yield int(process.name)
+
+
+def _is_of(pid: int, pod: str) -> bool:
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return f"POD_NAME={pod}".encode() in environment
 
 
 def _documents(path: Path) -> list[Manifest]:

@@ -106,7 +106,8 @@ def tell(total: int, served: int, lost: list[Lost]) -> None:
 
 async def test_no_request_is_lost_in_three_hundred_cycles(stack, deploy, namespace):
     """A pod that serves until its endpoint is gone from Envoy is all that is asked for."""
-    # Longer than the busiest machine takes to tell Envoy that a pod is about to end.
+    # Longer than the busiest machine takes to tell Envoy that a pod is about to end; docs/mesh.md
+    # asks for it.
     hosts = deploy(WORKLOADS, "--linger", "3")
     served, lost = await cycle(stack, namespace, hosts, 12)
     total = sum(wakes(stack, namespace, name) for name in hosts)

@@ -104,6 +104,8 @@ async def test_without_any_hold_server_warm_traffic_is_untouched():
         async with crowd_of(running, 10) as crowd:
             answers = await crowd.answers()
         assert Counter({503: 10}) == Counter(answer.status for answer in answers)
+        # All retries of all chances come before it: a second or two, as docs/mesh.md has it.
+        assert max(answer.answered_at - answer.sent_at for answer in answers) < 5
         assert not [answer for answer in answers if "x-layby-reason" in answer.headers]
 
 
@@ -117,8 +119,9 @@ async def test_clients_that_leave_free_their_places_at_once():
         await running.parked(0)
         freed_within = clock() - left
         assert Counter({LOST: 1000}) == await crowd.statuses()
-        # Measured at 20-40 ms; the bound leaves room for a busy machine.
-        assert freed_within < 0.5
+        # Sooner than any patience ends. How soon it is `python -m bench.hold leave` measures, whose
+        # figure is in ARCHITECTURE.md; a busy machine must not fail a test.
+        assert freed_within < 5
 
 
 async def test_requests_released_before_envoy_knows_come_back_and_go_on():
