@@ -1,6 +1,7 @@
 """Raw ext_proc streams against one hold server: what parking costs it, with no Envoy between."""
 
 import asyncio
+from statistics import median
 from typing import Any
 
 import grpc
@@ -33,17 +34,34 @@ def message() -> bytes:
     return request.SerializeToString()
 
 
-async def measure(count: int, *arguments: str) -> dict[str, Any]:
-    """Park `count` streams, and as many at a gRPC server that does no more; report both.
-
-    Args:
-        count: how many.
-        arguments: for the hold server.
-    """
-    figures = await _measure(count, *arguments)
+async def measure(count: int) -> dict[str, Any]:
+    """Park `count` streams, and as many at a gRPC server that does no more; report both."""
+    figures = await _measure(count)
     bare = (await _measure(count, "--bare"))["parks_per_cpu_second"]
     share = round(figures["parks_per_cpu_second"] / bare, 2)
     return {**figures, "bare_parks_per_cpu_second": bare, "share_of_bare": share}
+
+
+async def reports(count: int, rounds: int) -> dict[str, Any]:
+    """Park `count` streams with and without metrics and traces, in turns; report medians."""
+    arms = {
+        "off": (),
+        "metrics": ("--reports", "metrics"),
+        "metrics_and_unsampled_traces": ("--reports", "traces"),
+    }
+    parks: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name, arguments in arms.items():
+            parks[name].append((await _measure(count, *arguments))["parks_per_cpu_second"])
+    off = median(parks["off"])
+    return {
+        name: {
+            "rounds": rounds,
+            "parks_per_cpu_second": round(median(each)),
+            "ratio_to_off": round(median(each) / off, 3),
+        }
+        for name, each in parks.items()
+    }
 
 
 async def _measure(count: int, *arguments: str) -> dict[str, Any]:

@@ -7,13 +7,14 @@ It reads one JSON object a line and prints one a line. In: `{"ready": 1}` endpoi
 (repeated: the present number), `{"stats": true}`, `{"empty": true}`, `{"fail": "reason"}`. Out:
 `{"port": 9002}` once serving; for stats the parked requests, the resident set in kB and the CPU
 seconds used; for empty, when nobody was parked any more, in seconds of the monotonic clock. SIGTERM
-drains it. With `--reports` it counts and traces as OpenTelemetry's variables say; with `--bare` it
-is no hold server, but a gRPC server that does no more than park.
+drains it. With `--reports` it counts, and traces without keeping any; with `--bare` it is no hold
+server, but a gRPC server that does no more than park.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import resource
 import signal
 import sys
@@ -30,6 +31,22 @@ from telemetry.app import telemetry
 from telemetry.settings import OtelSettings, TraceSettings
 
 KEY = WorkloadKey("bench", "cold")
+METRICS = {
+    "OTEL_SDK_DISABLED": "false",
+    "OTEL_METRICS_EXPORTER": "prometheus",
+    "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+    "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+    "OTEL_TRACES_EXPORTER": "none",
+}
+# With the sampler always_off there would be no tracing at all. Nobody listens at port 9.
+UNSAMPLED = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+    "OTEL_TRACES_SAMPLER_ARG": "0",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9",
+}
+REPORTS = {"metrics": METRICS, "traces": METRICS | UNSAMPLED}
+"""The environment for what `--reports` asks for; traces are with metrics."""
 
 
 class Parent:
@@ -97,6 +114,7 @@ async def serve(args: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         observer = None
         if args.reports:
+            os.environ.update(REPORTS[args.reports])
             reporting = telemetry("layby-bench", "0", OtelSettings(), TraceSettings())
             observer = (await stack.enter_async_context(reporting)).holds
         server = Bare() if args.bare else hold_server(args, observer)
@@ -121,7 +139,7 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=SETTLE)
     parser.add_argument("--patience", type=float, default=10.0)
     parser.add_argument("--hand-over", action="store_true")
-    parser.add_argument("--reports", action="store_true")
+    parser.add_argument("--reports", choices=REPORTS)
     parser.add_argument("--bare", action="store_true", help="a gRPC server that only parks")
     asyncio.run(serve(parser.parse_args()))
 
