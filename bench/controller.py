@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from bench.figures import cpu_seconds
+from bench.figures import cpu_seconds, exceeded
 from e2e.stack import istiod
 from e2e.stack.controlplane import ControlPlane, answers
 from e2e.stack.namespace import Namespace
@@ -30,6 +30,8 @@ HEALTH = "http://127.0.0.1:8081"
 NAMESPACES = 20
 WRITERS = 4
 CONVERGED_WITHIN = 300.0
+BOUNDS = {"converged_seconds": (0, 60), "steady_writes": (0, 0), "rss_peak_mb": (0, 300)}
+"""For 2,000 TrafficHolds on two cores."""
 QUIET_SECONDS = 3.0
 
 
@@ -38,17 +40,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.controller", description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="TrafficHolds")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the steady state")
+    parser.add_argument("--check", action="store_true", help="fail beyond the project's bounds")
     args = parser.parse_args()
     network = Namespace.create()
     try:
         with tempfile.TemporaryDirectory() as folder, network.entered():
             children = Children(Path(folder), network)
             try:
-                print(json.dumps(measure(children, args.count, args.seconds)))
+                figures = measure(children, args.count, args.seconds)
             finally:
                 children.close()
     finally:
         network.close()
+    print(json.dumps(figures))
+    if args.check and (said := exceeded(figures, BOUNDS)):
+        sys.exit("\n".join(said))
 
 
 def measure(children: Children, count: int, seconds: float) -> dict[str, Any]:

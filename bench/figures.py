@@ -1,8 +1,9 @@
 """The few statistics that the benchmarks report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 TICKS = 100
 """Clock ticks per second in /proc/PID/stat (`getconf CLK_TCK`: 100 on every Linux in use)."""
@@ -25,3 +26,12 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def exceeded(figures: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Name the figures that are not between the two bounds they are given; both are allowed."""
+    return [
+        f"{name} is {figures[name]}, and should be {least} to {most}"
+        for name, (least, most) in bounds.items()
+        if not least <= figures[name] <= most
+    ]

@@ -6,6 +6,7 @@ Needs Linux and the `local` extra. With the default counts it takes about five m
 import argparse
 import asyncio
 import json
+import math
 import sys
 from typing import Any
 
@@ -13,9 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import direct, through, warm
+from bench.figures import exceeded
 
 LIMIT_SECONDS = 600.0
 COMPARISONS = frozenset({"reports", "warm"})
+BOUNDS = {
+    "direct": {"lost": (0, 0), "parks_per_cpu_second": (2000, math.inf)},
+    "burst": {
+        "lost": (0, 0),
+        "rss_kb_per_parked": (0, 30),
+        "server_release_seconds": (0, 1.5),
+    },
+    "single": {"after_endpoint_ms_p99": (0, 50)},
+    "leave": {"freed_ms_p50": (0, 100)},
+}
+"""For 10,000 parked; of a machine that is slow, `share_of_bare` tells more than the second."""
 LEAVING = 1000
 LEAVING_RUNS = 10
 
@@ -61,11 +74,19 @@ def main() -> None:
         "--rounds", type=int, default=5, help="interleaved rounds of reports and warm"
     )
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round's part")
+    parser.add_argument("--check", action="store_true", help="fail beyond the project's bounds")
     args = parser.parse_args()
     results = asyncio.run(run(args))
     for table in tabulate(results):
         Console(stderr=True).print(table)
     print(json.dumps(results))
+    beyond = [
+        f"{part}: {what}"
+        for part in results.keys() & BOUNDS.keys()
+        for what in exceeded(results[part], BOUNDS[part])
+    ]
+    if args.check and beyond:
+        sys.exit("\n".join(beyond))
 
 
 if __name__ == "__main__":
