@@ -18,7 +18,7 @@ from bench.figures import exceeded
 
 LIMIT_SECONDS = 600.0
 COMPARISONS = frozenset({"reports", "warm"})
-BOUNDS = {
+BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "direct": {"lost": (0, 0), "parks_per_cpu_second": (2000, math.inf)},
     "burst": {
         "lost": (0, 0),
