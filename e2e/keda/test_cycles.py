@@ -36,7 +36,8 @@ async def test_a_hundred_cycles_lose_nothing_and_do_not_flap(stack, apply, names
     changes, writes = (now - then for now, then in zip(after, before, strict=True))
     sys.stderr.write(f"{writes} writes of the scale for {changes} changes\n")
     assert total <= served, "it was woken for nobody"
-    assert writes <= changes + total // 5
+    # Of a hundred wakes two have been seen to have one.
+    assert writes <= changes + total // 10
 
 
 def seen(stack, namespace: str, webs: list[scene.Web]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Who scales when: Layby from zero to one, KEDA the rest, and neither against the other."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from bench.client import Crowd
 from e2e import layby
-from e2e.keda import scene
+from e2e.keda import scene, usage
 from e2e.stack.keda.scaler import Scaler
 from e2e.stack.kubelet import PROBE_PERIOD
 from e2e.stack.namespace import HOST
@@ -57,6 +58,7 @@ def test_keda_takes_it_to_zero_and_layby_brings_it_back(web):
     assert web.generation == before + 2
     assert web.hold["status"]["phase"] in {"Zero", "Warm", "Idle"}
     assert until(lambda: web.hold["status"]["phase"] == "Zero", WITHIN)
+    assert until(lambda: "Slept" in web.events(), WITHIN)
 
 
 def test_a_request_has_replicas_patched_at_once(stack, web, apply, namespace):
@@ -84,8 +86,9 @@ def test_a_request_has_replicas_patched_at_once(stack, web, apply, namespace):
     for name, took in (("Layby", direct), ("KEDA's push", pushed)):
         p99 = quantiles(took, n=100, method="inclusive")[98]
         sys.stderr.write(f"{name}: p50 {median(took) * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms\n")
-    # The figure to look at is the p99; a busy machine must not fail a test.
+    # Asked for are 50 ms as the p99; what fails the test is what no busy machine explains.
     assert median(direct) < 0.05
+    assert quantiles(direct, n=100, method="inclusive")[98] < 0.5
 
 
 def metric_known(stack, namespace: str) -> bool:
@@ -191,7 +194,10 @@ def test_without_keda_cold_requests_are_answered(web, installed):
 async def test_a_killed_hold_server_does_not_delay_the_next_wake(stack, web):
     """KEDA's stream to it is gone, and comes back when it will; Layby's own patch needs none."""
     web = web()
-    layby.kill_one("extproc", signal.SIGKILL)
+    assert until(lambda: any(streams().values()), WITHIN)
+    before = streams()
+    killed = max(before, key=lambda pid: before[pid])
+    os.kill(killed, signal.SIGKILL)
     began = time.monotonic()
     crowd = Crowd()
     await crowd.send(80, 10, address=stack.gateway.address, authority=web.host)
@@ -200,3 +206,15 @@ async def test_a_killed_hold_server_does_not_delay_the_next_wake(stack, web):
     crowd.close()
     assert {200: 10} == statuses
     assert time.monotonic() - began < SOON_SECONDS
+    # A broken stream is tried again later and later, within a minute.
+    assert await asyncio.to_thread(until, lambda: any(streams().values()), 90)
+    assert killed not in streams()
+
+
+def streams() -> dict[int, float]:
+    """How many streams of KEDA's each hold server has, by its process."""
+    told = {
+        pid: usage.metric(usage.address(pid), "layby_keda_streams")
+        for pid in layby.processes("extproc")
+    }
+    return {pid: count for pid, count in told.items() if count is not None}

@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 import time
-import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
@@ -56,22 +55,13 @@ def parked(stack) -> list[int]:
     """How many requests each hold server that is there to stay holds, in its own words."""
     pods = stack.api.items("v1", "Pod", layby.NAMESPACE)
     told = (
-        _parked(pod["status"]["podIP"])
+        usage.metric(pod["status"]["podIP"], "layby_hold_parked")
         for pod in pods
         if pod["metadata"]["name"].startswith("layby-extproc")
         and "deletionTimestamp" not in pod["metadata"]
         and "podIP" in pod["status"]
     )
-    return [each for each in told if each is not None]
-
-
-def _parked(address: str) -> int | None:
-    try:
-        with urllib.request.urlopen(f"http://{address}:9464/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-    except OSError:
-        return None  # not up yet
-    return int(sum(float(x.split()[-1]) for x in lines if x.startswith("layby_hold_parked{")))
+    return [int(each) for each in told if each is not None]
 
 
 @pytest.mark.usefixtures("two")

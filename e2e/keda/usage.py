@@ -7,6 +7,7 @@ Must not know who scales what.
 import json
 import ssl
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -105,6 +106,17 @@ def address(pid: int) -> str:
         if name == b"POD_IP":
             return value.decode()
     return ""
+
+
+def metric(where: str, name: str) -> float | None:
+    """Return the sum of a metric of the process at an address; None if it is not up yet."""
+    try:
+        with urllib.request.urlopen(f"http://{where}:9464/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    found = (line for line in lines if line.partition("{")[0].partition(" ")[0] == name)
+    return sum(float(line.split()[-1]) for line in found)
 
 
 def _milli(seconds: float) -> str:
