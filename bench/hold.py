@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import direct, through, warm
+from bench import direct, logs, through, warm
 from bench.figures import exceeded
 
 LIMIT_SECONDS = 600.0
@@ -38,6 +38,7 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
     parts = {
         "direct": lambda: direct.measure(args.count),
         "reports": lambda: direct.reports(args.count, args.rounds),
+        "logs": lambda: logs.measure(args.count * 10),
         "burst": lambda: through.burst(args.count),
         "single": lambda: through.single(args.runs),
         "leave": lambda: through.leave(LEAVING, LEAVING_RUNS),
@@ -66,7 +67,7 @@ def tabulate(results: dict[str, Any]) -> list[Table]:
 def main() -> None:
     """Parse the arguments, measure, report."""
     parser = argparse.ArgumentParser(prog="bench.hold", description=__doc__)
-    parts = ["direct", "reports", "burst", "single", "leave", "warm"]
+    parts = ["direct", "reports", "logs", "burst", "single", "leave", "warm"]
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help=f"of {', '.join(parts)}")
     parser.add_argument("--count", type=int, default=10_000, help="requests parked at once")
     parser.add_argument("--runs", type=int, default=50, help="single cold starts")
