@@ -157,7 +157,7 @@ class GateKeeper:
         if self._log_key not in map(key_of, self._wanted) and self._stored(self._log_key):
             with suppress(NotFoundError):
                 await self._kube.delete(ENVOY_FILTERS, self._log_key)
-            log.info("EnvoyFilter %s/%s removed", *self._log_key)
+                log.info("EnvoyFilter %s/%s removed", *self._log_key)
 
     def _lacking(self) -> list[Object]:
         """What is wanted and not there as it should be."""

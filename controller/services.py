@@ -54,6 +54,7 @@ class Service:
         """Read a Service; `annotations` are those of its namespace."""
         metadata, spec = item["metadata"], item.get("spec") or {}
         ports = spec.get("ports") or ()
+        other = tuple(port["port"] for port in ports if not _may_be_http(port))
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -64,8 +65,8 @@ class Service:
             },
             is_external=spec.get("type") == "ExternalName",
             is_headless=spec.get("clusterIP") == "None",
-            speaks_http=any(map(_may_be_http, ports)),
-            other_ports=tuple(port["port"] for port in ports if not _may_be_http(port)),
+            speaks_http=len(other) < len(ports),
+            other_ports=other,
             shows_unready=_shows_unready(spec, metadata.get("annotations"), annotations),
         )
 

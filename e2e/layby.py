@@ -83,7 +83,7 @@ def kill_leader(api: Api, logs: Path) -> str:
     holder = leader(api)
     # An identity has the machine's name, not the pod's; but whoever leads says so.
     [pod] = {name for name, line in said(logs, "layby-controller") if f" {holder} leads" in line}
-    [pid] = [pid for pid in processes("controller") if _is_of(pid, pod)]
+    [pid] = [pid for pid in processes("controller") if variable(pid, "POD_NAME") == pod]
     os.kill(pid, signal.SIGKILL)
     return holder
 
@@ -105,9 +105,13 @@ def processes(command: str) -> Iterator[int]:
                     yield int(process.name)
 
 
-def _is_of(pid: int, pod: str) -> bool:
-    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return f"POD_NAME={pod}".encode() in environment
+def variable(pid: int, wanted: str) -> str:
+    """Return what a process has in its environment under a name; empty if there is none."""
+    for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+        name, _, value = entry.decode().partition("=")
+        if name == wanted:
+            return value
+    return ""
 
 
 def _documents(path: Path) -> list[Manifest]:

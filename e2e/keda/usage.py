@@ -101,11 +101,7 @@ def served(api: Api, kubeconfig: Path, folder: Path) -> Iterator[None]:
 
 def address(pid: int) -> str:
     """Return the address of the pod that a process is of."""
-    for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name == b"POD_IP":
-            return value.decode()
-    return ""
+    return layby.variable(pid, "POD_IP")
 
 
 def metric(where: str, name: str) -> float | None:

@@ -53,14 +53,21 @@ async def beside(api, running, *, ready: bool, eventually):
         yield
 
 
-async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, running, eventually):
-    """Even in the middle of a wake: a successor goes on with it."""
+@asynccontextmanager
+async def parked_beside(api, running, *, ready, eventually):
+    """An Envoy and a request of it that is parked and being woken for, beside another server."""
     async with (
-        beside(api, running, ready=True, eventually=eventually),
+        beside(api, running, ready=ready, eventually=eventually),
         connected(running.port) as envoy,
     ):
         call = await envoy.ask(request_headers())
         await eventually(lambda: api.replicas == 1)
+        yield envoy, call
+
+
+async def test_stopping_hands_over_what_is_parked_and_leaves_nothing(api, running, eventually):
+    """Even in the middle of a wake: a successor goes on with it."""
+    async with parked_beside(api, running, ready=True, eventually=eventually) as (_, call):
         running.stopping.set()
         assert grpc.StatusCode.UNAVAILABLE == await failure(call)
         await running.stop()
@@ -93,12 +100,7 @@ async def test_the_feed_does_not_tell_that_what_is_handed_over_has_ended(api, ru
 
 async def test_stopping_hands_over_to_nobody_who_is_not_ready(api, running, eventually):
     """Its streams would fail, and their requests with them: it waits for the workload itself."""
-    async with (
-        beside(api, running, ready=False, eventually=eventually),
-        connected(running.port) as envoy,
-    ):
-        call = await envoy.ask(request_headers())
-        await eventually(lambda: api.replicas == 1)
+    async with parked_beside(api, running, ready=False, eventually=eventually) as (envoy, call):
         running.stopping.set()
         while await is_serving(envoy):
             pass
